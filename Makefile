@@ -1,0 +1,36 @@
+# make demo · test · test-slow · lint · docs · check
+# Every target sets up .venv by itself; the first run needs Python 3.11 or later and the network.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow lint docs check clean
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo.sh
+
+test: $(READY)
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog --check README.md
+
+check: lint docs test
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs

@@ -1,0 +1,245 @@
+"""Trained models and training states in safetensors: written atomically, checked before they are believed.
+
+A file is the safetensors format with one metadata key, ``rnncli``, holding JSON: format version, kind, contents and
+the SHA-256 of the tensor bytes. No class or function is ever looked up by a name from a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from rnncli.errors import CheckpointError, Place, ResourceError
+
+FORMAT = 1
+MODEL, STATE = "model", "training state"  # kinds of file
+MODEL_FILE = "model.safetensors"
+MAX_BYTES = 8 << 30
+MAX_HEADER = 16 << 20
+MAX_TENSORS = 4096
+TEMPORARY = ".rnncli-tmp-"
+_DTYPES = {"F32", "F64", "I64", "U8"}
+
+Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds: tensors and the JSON that goes with them."""
+
+    kind: str
+    content: dict[str, Any]
+    tensors: Tensors
+
+
+def model_path(run: Path) -> Path:
+    """The model file of a run folder; a path to a file is taken as it is."""
+    return run / MODEL_FILE if run.is_dir() else run
+
+
+def encode(kind: str, content: Mapping[str, Any], tensors: Tensors) -> bytes:
+    """The bytes of a file; the same for the same input, always."""
+    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    listing = [[name, str(array.dtype), list(array.shape)] for name, array in ordered.items()]
+    described = {
+        "format": FORMAT,
+        "kind": kind,
+        "content": content,
+        "tensors": listing,
+        "sha256": _digest(ordered),
+    }
+    text = json.dumps(described, sort_keys=True, allow_nan=False, ensure_ascii=True)
+    return bytes(save_tensors(ordered, metadata={"rnncli": text}))
+
+
+def decode(raw: bytes, file: str, kind: str) -> Stored:
+    """The content of a file, if everything about it is as it was written.
+
+    Raises:
+        CheckpointError: for anything else.
+    """
+    described = _described(raw, file)
+    if described["kind"] != kind:
+        raise _bad(file, f"holds a {described['kind']}, not a {kind}")
+    try:
+        tensors = load_tensors(raw)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _bad(file, f"damaged: {error}") from None
+    listing = [[name, str(array.dtype), list(array.shape)] for name, array in sorted(tensors.items())]
+    if listing != described["tensors"]:
+        raise _bad(file, "damaged: the tensors are not those that were saved")
+    if _digest(dict(sorted(tensors.items()))) != described["sha256"]:
+        raise _bad(file, "damaged: the checksum of the weights does not match")
+    if not all(np.isfinite(array).all() for array in tensors.values()):
+        raise _bad(file, "holds numbers that are not finite")
+    return Stored(kind, described["content"], tensors)
+
+
+def read(path: Path, kind: str) -> Stored:
+    """Read and check a file.
+
+    Raises:
+        CheckpointError: if it is missing or not what was written.
+        ResourceError: if it cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise _bad(str(path), f"larger than {MAX_BYTES:,} bytes")
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError("no such file", "is this a run folder of rnncli train?", Place(str(path))) from None
+    except IsADirectoryError:
+        raise _bad(str(path), "is a folder") from None
+    except OSError as error:
+        raise ResourceError(f"cannot read: {error.strerror}", place=Place(str(path))) from None
+    return decode(raw, str(path), kind)
+
+
+def write(path: Path, raw: bytes, previous: Path | None = None) -> None:
+    """Replace the file at `path`, so that at every moment the old or the new one is whole on the disk.
+
+    Args:
+        previous: where the file that is replaced stays as an older generation.
+
+    Raises:
+        ResourceError: if the disk does not take it; the old file is then untouched.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        _write_through(temporary, raw)
+        if previous is not None and path.exists():
+            _link(path, previous)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ResourceError(f"cannot write: {_reason(error, path, len(raw))}", place=Place(str(path))) from None
+
+
+def clean(folder: Path) -> None:
+    """Remove temporary files that a killed process left; the folder must be locked."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)
+
+
+def _write_through(path: Path, raw: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with open(descriptor, "wb", closefd=True) as stream:
+        stream.write(raw)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def _link(path: Path, previous: Path) -> None:
+    """Let `previous` name the file at `path`, in one step."""
+    temporary = previous.with_name(f"{TEMPORARY}{os.getpid()}-{previous.name}")
+    temporary.unlink(missing_ok=True)
+    os.link(path, temporary)
+    os.replace(temporary, previous)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError, path: Path, needed: int) -> str:
+    reason = error.strerror or str(error)
+    try:
+        status = os.statvfs(path.parent)
+    except OSError:
+        return reason
+    return f"{reason}: {needed:,} bytes needed, {status.f_bavail * status.f_frsize:,} free"
+
+
+def _digest(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for array in tensors.values():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _described(raw: bytes, file: str) -> dict[str, Any]:
+    """The JSON in the header, after every check that needs no tensor."""
+    if raw[:1] == b"\x80" or raw[:2] == b"PK":
+        raise CheckpointError("a pickle or zip, which is never loaded", "rnncli reads safetensors", Place(file))
+    header = _header(raw, file)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or set(metadata) != {"rnncli"}:
+        raise _bad(file, "not a model of rnncli")
+    if len(header) > MAX_TENSORS:
+        raise _bad(file, f"{len(header):,} tensors")
+    end = 0
+    for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
+        if entry["dtype"] not in _DTYPES or entry["data_offsets"][0] != end:
+            raise _bad(file, "damaged: tensors overlap or are of an unknown kind")
+        end = entry["data_offsets"][1]
+    described = _json(metadata["rnncli"], file)
+    if not isinstance(described.get("format"), int):
+        raise _bad(file, "not a model of rnncli")
+    if described["format"] > FORMAT:
+        raise CheckpointError(f"format {described['format']} needs a newer rnncli", "upgrade rnncli", Place(file))
+    if set(described) != {"format", "kind", "content", "tensors", "sha256"}:
+        raise _bad(file, "damaged: its description is incomplete")
+    return described
+
+
+def _header(raw: bytes, file: str) -> dict[str, Any]:
+    if len(raw) < 8:
+        raise _bad(file, f"truncated: {len(raw)} bytes")
+    (size,) = struct.unpack("<Q", raw[:8])
+    if size > MAX_HEADER or size > len(raw) - 8:
+        raise _bad(file, "truncated, or not safetensors")
+    header = _json(raw[8 : 8 + size].decode(errors="replace"), file)
+    valid = all(
+        isinstance(entry, dict)
+        and set(entry) == {"dtype", "shape", "data_offsets"}
+        and isinstance(entry["data_offsets"], list)
+        and len(entry["data_offsets"]) == 2
+        and all(type(offset) is int for offset in entry["data_offsets"])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    )
+    if not valid:
+        raise _bad(file, "damaged: not a safetensors header")
+    return header
+
+
+def _json(text: str, file: str) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a name twice")
+        return found
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    if len(text) > MAX_HEADER:
+        raise _bad(file, "its description is too large")
+    try:
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise _bad(file, "damaged: its description is not JSON") from None
+    if not isinstance(value, dict):
+        raise _bad(file, "damaged: its description is not an object")
+    return value
+
+
+def _bad(file: str, message: str) -> CheckpointError:
+    return CheckpointError(message, "restore it from a copy, or train again", Place(file))

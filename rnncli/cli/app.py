@@ -1,0 +1,141 @@
+"""The Typer app, the single error boundary, and the exit codes."""
+
+import contextlib
+import itertools
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+import rnncli
+from rnncli import console
+from rnncli.cli.evaluate import evaluate
+from rnncli.cli.inspect_weights import inspect_weights
+from rnncli.cli.options import with_shared_options
+from rnncli.cli.predict import predict
+from rnncli.cli.train import train
+from rnncli.errors import ResourceError, RnncliError, UsageError
+
+EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
+5 resource or I/O, 6 result not acceptable (training diverged), 130 SIGINT and 143 SIGTERM (state saved first),
+141 stdout closed."""
+
+# Typer's own error classes have no public name, but every one of them is a base of this one
+_USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="rnncli",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnncli {rnncli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@with_shared_options
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Train, run and explain recurrent sequence models."""
+
+
+for command in (train, evaluate, predict):
+    app.command(epilog=EXIT_CODES)(with_shared_options(command))
+app.command("inspect-weights", epilog=EXIT_CODES)(with_shared_options(inspect_weights))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_streams()
+    if "--json" in argv or "--format=json" in argv or ("--format", "json") in itertools.pairwise(argv):
+        console.settings.format = "json"  # for errors in the command line itself
+    code = _guarded(argv)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush() if sys.stderr else None
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """UTF-8 whatever the locale; a column name that is not text comes out as it went in."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _guarded(argv: list[str]) -> int:
+    """The exit code of a command, every error reported."""
+    try:
+        if sys.stdout is None:
+            raise ResourceError("stdout is closed", "results go there; use > FILE or /dev/null")
+        _refuse_repeats(argv)
+        with console.closing_stdout():
+            result = app(args=argv, prog_name="rnncli", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        console.silence_stdout()
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except _USAGE_ERRORS as error:
+        return _report_usage(error)
+    except RnncliError as error:
+        _report(error)
+        return error.exit_code
+    except Exception as error:
+        return _report_other(error)
+
+
+def _refuse_repeats(argv: list[str]) -> None:
+    names = [text.partition("=")[0] for text in argv[: argv.index("--") if "--" in argv else None]]
+    flags = [name for name in names if name.startswith("--")]
+    for flag in flags:
+        if flags.count(flag) > 1:
+            raise UsageError(f"{flag} is given twice", "give it once")
+
+
+def _report(error: RnncliError) -> None:
+    if console.settings.verbose:
+        console.say(traceback.format_exc().rstrip())
+    problems = list(error.problems)
+    lines = [str(problem) for problem in problems]
+    console.fail(error.as_json(), [f"error: {lines[0]}", *(f"       {line}" for line in lines[1:])])
+
+
+def _report_usage(error: Any) -> int:
+    """Typer's own errors: wrong options, unknown commands, or no command at all."""
+    text = error.format_message()
+    if console.settings.format == "json":
+        console.fail(UsageError(text).as_json(), [])
+    elif sys.stderr is not None:
+        error.show()
+    return 2
+
+
+def _report_other(error: Exception) -> int:
+    """Errors of the machine, and bugs."""
+    if isinstance(error, OSError):
+        _report(ResourceError(f"{error.strerror or error}", place=None))
+        console.silence_stdout()
+        return 5
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):
+        _report(ResourceError("out of memory", "lower training.batch_size or window.context"))
+        return 5
+    if os.environ.get("RNNCLI_DEBUG") or console.settings.verbose:
+        console.say(traceback.format_exc().rstrip())
+    what = f"{type(error).__name__}: {error}".split("\n")[0][:200]
+    _report(RnncliError(f"bug: {what}", "RNNCLI_DEBUG=1 shows the traceback; please report it"))
+    return 1

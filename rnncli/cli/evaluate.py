@@ -1,0 +1,34 @@
+"""``rnncli evaluate``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncli.cli.options import DataFile, Device, Run, check_device
+
+
+class By(StrEnum):
+    """What scores can be broken down by."""
+
+    series = "series"
+    step = "step"
+
+
+def evaluate(
+    run: Run,
+    data: DataFile = None,
+    by: Annotated[By | None, typer.Option(help="Add the scores of every series or horizon step.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a run beside naive baselines, on the parts it held out or on all of --data.
+
+    Example: rnncli evaluate runs/sunspots --by step --format json | jq .by_step
+    """
+    from rnncli import console
+    from rnncli.cli.evaluation_run import evaluate_run, sheets
+    from rnncli.cli.results import verdict
+
+    result = evaluate_run(Path(run), data, by, check_device(device))
+    console.emit_document(result, sheets(result), verdict(result))

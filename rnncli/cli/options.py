@@ -1,0 +1,92 @@
+"""Options that every command has, and the parsers of option values."""
+
+import functools
+import inspect
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, cast, get_type_hints
+
+import typer
+
+from rnncli import console
+from rnncli.errors import UsageError
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def format_option(text: str) -> str:
+    """A result format."""
+    if text not in console.FORMATS:
+        raise typer.BadParameter(f"{text} is not one of {', '.join(console.FORMATS)}")
+    return text
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``10m`` or ``1.5h``."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
+    if not match or not math.isfinite(float(match[1])):
+        raise typer.BadParameter(f"{text} is not a time such as 90s, 10m or 1.5h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _shared(
+    format: Annotated[
+        str | None,
+        typer.Option(parser=format_option, metavar="auto|table|csv|jsonl|json", help="Format of the results."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tracebacks with errors.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+) -> None:
+    """Settle how this process speaks."""
+    if json and format not in (None, "json"):
+        raise UsageError(f"--json and --format {format}", "give one of them")
+    settings = console.settings
+    settings.format = "json" if json else cast(console.Format, format or settings.format)
+    settings.quiet |= quiet
+    settings.verbose |= verbose
+    settings.progress &= not no_progress
+
+
+def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that every command has."""
+    shared = inspect.signature(_shared).parameters
+
+    @functools.wraps(function)
+    def command(**arguments: Any) -> None:
+        _shared(**{name: arguments.pop(name) for name in shared})
+        function(**arguments)
+
+    own = inspect.signature(function).parameters
+    keyword = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own.values(), *shared.values())
+    ]
+    command.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    hints = get_type_hints(function, include_extras=True) | get_type_hints(_shared, include_extras=True)
+    command.__annotations__ = hints
+    del command.__wrapped__
+    return command
+
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or a model.safetensors.", show_default=False)]
+DataFile = Annotated[
+    str | None, typer.Option("--data", metavar="FILE|-", help="Read this instead of data.path; - is stdin.")
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; auto takes CUDA if there is one."),
+]
+
+
+def check_device(name: str) -> str:
+    """The name, if it is of a device.
+
+    Raises:
+        UsageError: if it is not.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
+        raise UsageError(f"--device {name} is not auto, cpu, cuda or cuda:N")
+    return name

@@ -1,0 +1,22 @@
+"""``rnncli predict``."""
+
+from pathlib import Path
+
+from rnncli.cli.options import DataFile, Device, Run, check_device
+
+
+def predict(run: Run, data: DataFile = None, device: Device = "auto") -> None:
+    """Predict what follows the last row of every series, or the label of every series.
+
+    Example: cat new.csv | rnncli predict runs/sunspots --data - | head -3
+    """
+    from rnncli import console
+    from rnncli.data.frames import open_tables
+    from rnncli.predict import predict as predict_tables
+    from rnncli.trained import load_model
+    from rnncli.training.device import pick_device, set_threads
+
+    model = load_model(Path(run), pick_device(check_device(device)))
+    set_threads("auto", model.config.model, model.config.training.batch_size)
+    table = predict_tables(model, open_tables(data or model.config.data.path))
+    console.emit_rows(list(table.columns), table.itertuples(index=False, name=None))

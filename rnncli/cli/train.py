@@ -1,0 +1,74 @@
+"""``rnncli train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncli.cli.options import DataFile, check_device, duration
+
+FREE_ON_RESUME = ("training.epochs", "training.learning_rate", "training.patience", "training.device",
+                  "training.threads", "data.path", "evaluation.baselines")  # fmt: skip
+
+
+def train(
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="YAML config; with --resume it may be left out.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE | ~KEY]...", help="Set a key, or restore its default."),
+    ] = None,
+    data: DataFile = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder.  [default: runs/<name of CONFIG>]")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted run, to the same bits.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where to compute; auto takes CUDA if there is one."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration,
+            metavar="TIME",
+            help="End training after 90s, 10m, 1h with the best weights so far.",
+        ),
+    ] = None,
+    save_every: Annotated[
+        float,
+        typer.Option(parser=duration, metavar="TIME", help="Time between saved training states.  [default: 10s]"),
+    ] = "10s",  # type: ignore[assignment]
+    allow_data_change: Annotated[
+        bool, typer.Option("--allow-data-change", help="Resume although the data is not what it was.")
+    ] = False,
+) -> None:
+    """Train a model into a run folder; metrics go to stdout.
+
+    Example: rnncli train configs/sunspots.yaml model.hidden_size=128 --out runs/wide
+    """
+    from rnncli.cli import training_run
+
+    keys = list(overrides or [])
+    if config is not None and resume is not None and ("=" in config or config.startswith("~")):
+        keys, config = [config, *keys], None
+    if data is not None:
+        keys.append(f"data.path={training_run.quoted(data)}")
+    if device is not None:
+        keys.append(f"training.device={check_device(device)}")
+    settings, folder = training_run.settle(config, keys, out, resume, FREE_ON_RESUME)
+    training_run.run(
+        settings,
+        training_run.Request(
+            folder=folder,
+            resume=resume is not None,
+            overwrite=overwrite,
+            budget=budget,
+            save_every=save_every,
+            allow_data_change=allow_data_change,
+        ),
+    )

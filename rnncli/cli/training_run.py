@@ -1,0 +1,177 @@
+"""What ``rnncli train`` does: settle config and folder, train with progress on stderr, print the metrics."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rnncli import console
+from rnncli.cli.results import metrics_sheets, verdict
+from rnncli.config import schema
+from rnncli.config.load import differences, load
+from rnncli.data.frames import open_tables
+from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
+from rnncli.evaluation.evaluate import document, score
+from rnncli.training import folder as run_folder
+from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, steps_an_epoch
+from rnncli.training.manifest import describe, parameters
+from rnncli.training.request import Request, Watch
+from rnncli.training.train import Outcome, train
+
+__all__ = ["Request", "quoted", "run", "settle"]
+
+
+def quoted(text: str) -> str:
+    """A file name as an override's value, whatever is in it."""
+    return json.dumps(text)
+
+
+def settle(
+    config: str | None, keys: Sequence[str], out: Path | None, resume: Path | None, free: Sequence[str]
+) -> tuple[schema.Config, Path]:
+    """The config of the run and its folder.
+
+    Raises:
+        UsageError: if there is no config, or --out beside --resume.
+        ConfigError: if a resumed run's config was changed in a key that is not in `free`.
+    """
+    if resume is None:
+        if config is None:
+            raise UsageError("no CONFIG", "rnncli train CONFIG, or --resume DIR")
+        return load(config, keys), out or Path("runs") / Path(config).stem
+    if out is not None:
+        raise UsageError("--out beside --resume", "a resumed run stays in its folder")
+    begun_with = resume / run_folder.CONFIG
+    if not begun_with.exists():
+        if config is None:
+            raise CheckpointError("no run to resume", "name the CONFIG to start it", Place(str(begun_with)))
+        return load(config, keys), resume
+    old = load(str(begun_with))
+    new = load(config, keys) if config else load(str(begun_with), keys)
+    changed = {key: pair for key, pair in differences(old, new).items() if key not in free}
+    if changed:
+        raise ConfigError(
+            [
+                Problem(f"was {before}, is {after}: a resumed run keeps it", None, Place(key=key))
+                for key, (before, after) in changed.items()
+            ]
+        )
+    return new, resume
+
+
+def run(config: schema.Config, request: Request) -> None:
+    """Train, score, write ``metrics.json`` and print it."""
+    tables = open_tables(config.data.path)
+    with Progress(config) as progress:
+        outcome = train(config, tables, request, progress.watch())
+    result = _score(outcome, request.folder)
+    run_folder.write_json(request.folder / run_folder.METRICS, result)
+    console.emit_document(result, metrics_sheets(result), verdict(result))
+
+
+def _score(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    model, data = outcome.model, outcome.data
+    facts = {
+        "run": str(folder),
+        "task": model.config.task.kind,
+        "device": describe(next(model.network.parameters()).device),
+        "parameters": parameters(model.network),
+        "epochs": outcome.epochs,
+        "seconds": round(outcome.seconds, 3),
+    }
+    has_validation, has_test = model.config.split.validation != 0, model.config.split.test != 0
+    validation = score(model, data, data.split.validation) if has_validation else None
+    test = score(model, data, data.split.test) if has_test else None
+    return document(model, facts, validation, test)
+
+
+class Progress:
+    """Progress on stderr: a bar on a terminal, else a line an epoch."""
+
+    def __init__(self, config: schema.Config) -> None:
+        self._config = config
+        self._bar: Any = None
+        self._task: Any = None
+        self._steps = 0
+        self._shown = 0.0
+        self._since = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def watch(self) -> Watch:
+        """The callbacks for `train`."""
+        return Watch(self._started, self._event, self._warn)
+
+    def _warn(self, text: str) -> None:
+        console.warn(text)
+
+    def _started(self, fit: Fit, state: FitState) -> None:
+        model = self._config.model
+        layers = f"{model.num_layers} layer{'s' if model.num_layers > 1 else ''} of {model.hidden_size}"
+        both = ", both directions" if model.bidirectional else ""
+        held_out = f", {len(fit.validation):,} for validation" if fit.validation is not None else ""
+        console.say(
+            f"{model.cell}, {layers}{both}, {parameters(state.network):,} parameters; "
+            f"{len(fit.train):,} windows to train on{held_out}"
+        )
+        self._steps = steps_an_epoch(fit)
+        done = state.epoch * self._steps + state.step
+        if done:
+            console.say(f"going on at epoch {state.epoch + 1}, step {state.step} of {self._steps}")
+        if console.shows_progress():
+            self._draw(done)
+
+    def _draw(self, done: int) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+            BarColumn(bar_width=16),
+            TextColumn("loss {task.fields[loss]:.4g} valid {task.fields[valid]}  {task.fields[rate]:.0f} steps/s"),
+            TimeRemainingColumn(compact=True),
+            console=console.console(sys.stderr),
+            transient=True,
+        )
+        epochs = self._config.training.epochs
+        fields = {"epoch": 1, "epochs": epochs, "loss": math.nan, "valid": "-", "rate": 0.0}
+        self._task = self._bar.add_task("", total=epochs * self._steps, completed=done, **fields)
+        self._done = done
+        self._begun = time.monotonic()
+        self._bar.start()
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, StepDone) and self._bar is not None:
+            self._step(event)
+        if isinstance(event, EpochDone):
+            self._epoch(event)
+
+    def _step(self, event: StepDone) -> None:
+        now = time.monotonic()
+        if now - self._shown < 0.1:
+            return
+        self._shown = now
+        done = (event.epoch - 1) * self._steps + event.step
+        rate = (done - self._done) / max(now - self._begun, 1e-9)
+        self._bar.update(self._task, completed=done, epoch=event.epoch, loss=event.loss, rate=rate)
+
+    def _epoch(self, event: EpochDone) -> None:
+        row, now = event.row, time.monotonic()
+        valid = "" if row["validation_loss"] is None else f"{row['validation_loss']:.5g}"
+        if self._bar is not None:
+            self._bar.update(self._task, valid=valid or "-")
+        else:
+            mark = " best" if event.best and valid else ""
+            shown = f"  validation {valid}{mark}" if valid else ""
+            console.say(
+                f"epoch {row['epoch']}/{self._config.training.epochs}  train {row['train_loss']:.5g}{shown}"
+                f"  {now - self._since:.1f} s"
+            )
+        self._since = now

@@ -1,0 +1,181 @@
+"""Every setting: its name, default, limits and meaning.
+
+A default of None means that the value follows from other settings; ``rules.resolve`` fills it in, and the
+run's ``config.yaml`` shows what it became.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1)]
+# a fraction below 1, a count, or the time at which the part starts
+PartSize = Annotated[int, Field(ge=0, le=10**9)] | Share | Name
+
+CellName = Literal["rnn", "lstm", "gru", "carry_lstm"]
+TaskName = Literal["forecasting", "classification"]
+BaselineName = Literal["naive", "seasonal_naive", "majority"]
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, typed without coercion, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Which columns of which files hold the series."""
+
+    path: Name | Names = Field(description="A CSV or TSV file (.gz too), a glob, a list of them, or - for stdin.")
+    layout: Literal["long", "wide"] = Field(
+        "long", description="wide: every target column is a series of its own, and all share the weights."
+    )
+    time: Name | None = Field(
+        None, description="Time column; without it rows are taken in file order and steps are counted from 0."
+    )
+    time_format: Name | None = Field(
+        None, description="strptime format of the time column, such as %d/%m/%Y; recognised if left out."
+    )
+    series: Name | Names | None = Field(None, description="Id column or columns; windows never cross series.")
+    target: Name | Names = Field(description="Column or columns to predict; x* takes all that match.")
+    past: Name | Names | None = Field(
+        None,
+        description="Further input columns known up to the present; x* takes all that match. Left out: none for "
+        "forecasting, every other numeric column for classification.",
+    )
+    season: Count | None = Field(
+        None,
+        description="Rows in one season, for seasonal naive and MASE; left out, from the frequency of time.",
+    )
+    missing: Literal["error", "mask", "ffill"] = Field(
+        "error",
+        description="Empty cells: refuse them, add an observed flag to the inputs (mask), or repeat the last "
+        "value (ffill). A missing target is never scored and never trained on.",
+    )
+
+
+class Split(Section):
+    """What is held out."""
+
+    by: Literal["time", "series"] | None = Field(
+        None, description="Hold out the end of every series, or whole series. Default: time for forecasting."
+    )
+    validation: PartSize = Field(
+        0.1, description="A fraction, a count of rows (of series), or the time at which the part starts."
+    )
+    test: PartSize = Field(0.1, description="Likewise; 0 holds nothing out.")
+
+
+class Scale(Section):
+    """How values are brought to a common size; statistics come from the training part alone."""
+
+    kind: Literal["standard", "robust", "minmax", "none"] = Field(
+        "standard", description="Mean and deviation, median and quartiles, minimum and range, or nothing."
+    )
+    per: Literal["series", "panel"] | None = Field(
+        None, description="Statistics for each series or for all together. Default: series, if split by time."
+    )
+
+
+class Window(Section):
+    """What the network sees of a series."""
+
+    context: Count | Literal["full"] | None = Field(
+        None, description="Rows of past in a window. Default: 96 for forecasting, full for classification."
+    )
+    stride: Count = Field(1, description="Rows between training windows; evaluation scores every window.")
+    normalise: Literal["none", "last", "mean_std"] | None = Field(
+        None,
+        description="Level taken off each window and put back onto the forecast: its last value, or its mean "
+        "and spread. Default: last for forecasting.",
+    )
+    transform: Literal["none", "log"] = Field(
+        "none", description="log: targets above zero whose swings grow with their level."
+    )
+
+
+class Task(Section):
+    """What is asked of the network."""
+
+    kind: TaskName = Field(description="forecasting: future values. classification: a label for a sequence.")
+    horizon: Count | None = Field(None, description="Rows to forecast, all at once from the newest state.")
+
+
+class Model(Section):
+    """The recurrent network; the names are those of torch.nn.RNN."""
+
+    cell: CellName = Field("lstm", description="rnn and carry_lstm are the textbook's; lstm and gru are torch's.")
+    hidden_size: Annotated[int, Field(ge=1, le=65536)] = Field(64, description="Features of the state.")
+    num_layers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Recurrent layers on top of each other.")
+    nonlinearity: Literal["tanh", "relu"] | None = Field(
+        None, description="Of rnn, and of the output of carry_lstm. Default: tanh."
+    )
+    bias: bool = Field(True, description="Whether the recurrent layers add biases.")
+    bidirectional: bool = Field(False, description="Read every window in both directions.")
+    dropout: Share = Field(0.0, description="Share of a layer's outputs dropped on the way to the next layer.")
+    readout: Literal["last", "mean", "max", "mean_max"] = Field(
+        "last",
+        description="What the head reads: the newest state (of the backward direction, the state at the first "
+        "step), or a mean, a maximum or both over all steps.",
+    )
+
+
+class Training(Section):
+    """How the weights are found."""
+
+    epochs: Count = Field(50, description="Passes over the training windows at most.")
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = Field(32, description="Windows in a step.")
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)] = Field(2e-3, description="Peak learning rate.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="As in torch.optim.")
+    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = Field(
+        0.01, description="Decoupled for adamw, added to the gradient for adam and sgd."
+    )
+    momentum: Share | None = Field(None, description="Of sgd. Default: 0.9.")
+    schedule: Literal["constant", "onecycle", "cosine", "plateau"] = Field(
+        "onecycle",
+        description="onecycle: up for three tenths of the steps, then down; cosine: down; plateau: halved when "
+        "validation has not improved for half of patience.",
+    )
+    clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        1.0, description="Largest norm of the whole gradient; null for none."
+    )
+    loss: Literal["mae", "mse", "huber", "cross_entropy"] | None = Field(
+        None, description="Default: mae for forecasting, cross_entropy for classification."
+    )
+    patience: Count | None = Field(
+        15, description="Epochs without a better validation loss before training stops; null for never."
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed precision in training.")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,4})?)$")] = Field(
+        "auto", description="auto takes CUDA if there is one."
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        "auto", description="CPU threads; auto takes few for small networks. Results do not depend on it."
+    )
+
+
+class Evaluation(Section):
+    """What a score is put beside."""
+
+    baselines: list[BaselineName] | None = Field(
+        None, description="Default: every one that fits the task; [] for none."
+    )
+
+
+class Config(Section):
+    """A whole run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Of everything random.")
+    data: Data
+    split: Split = Split()
+    scale: Scale = Scale()
+    window: Window = Window()
+    task: Task
+    model: Model = Model()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()

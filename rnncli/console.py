@@ -1,0 +1,192 @@
+"""Both streams: results go to stdout, everything else to stderr; nothing else in rnncli prints.
+
+Names from the user's data pass through `visible` on their way to a person, so that no escape sequence, markup or
+bidirectional override in a column name reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Format = Literal["auto", "table", "csv", "jsonl", "json"]
+FORMATS: tuple[Format, ...] = ("auto", "table", "csv", "jsonl", "json")
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+@dataclass
+class Settings:
+    """How this process speaks; set once from the command line."""
+
+    format: Format = "auto"
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool = True
+
+
+settings = Settings()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table for people and for CSV: a title, column names, rows of values."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def visible(text: str) -> str:
+    """`text` with control and bidirectional characters written out as escapes."""
+    return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, on stderr."""
+    if not settings.quiet:
+        _to_stderr(text)
+
+
+def warn(text: str) -> None:
+    """A line that is worth reading even with --quiet."""
+    _to_stderr(f"warning: {text}")
+
+
+def _to_stderr(text: str) -> None:
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write("\n".join(visible(line) for line in text.split("\n")) + "\n")
+        sys.stderr.flush()
+    except OSError:  # nobody listens any more: that is no reason to stop
+        sys.stderr = None
+
+
+def fail(document: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Report an error, as JSON if that is the format."""
+    if settings.format == "json":
+        _to_stderr(json.dumps(document, ensure_ascii=True))
+        return
+    for line in lines:
+        _to_stderr(line)
+
+
+def wants_table() -> bool:
+    """Whether results are shown to a person."""
+    return settings.format == "table" or (settings.format == "auto" and sys.stdout.isatty())
+
+
+def shows_progress() -> bool:
+    """Whether a progress bar can be drawn."""
+    return settings.progress and not settings.quiet and sys.stderr is not None and sys.stderr.isatty()
+
+
+def emit_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """Print rows: a table on a terminal, else CSV; or as --format says."""
+    if wants_table():
+        _print_sheet(Sheet(title, columns, list(rows)))
+    elif settings.format == "jsonl":
+        for row in rows:
+            _print_json(dict(zip(columns, row, strict=True)), indent=None)
+    elif settings.format == "json":
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        write_csv(sys.stdout, columns, rows)
+
+
+def emit_document(document: Mapping[str, Any], sheets: Sequence[Sheet], closing: str = "") -> None:
+    """Print a summary: tables on a terminal, else one JSON document; as CSV, the first sheet."""
+    if wants_table():
+        for sheet in sheets:
+            _print_sheet(sheet)
+        if closing:
+            sys.stdout.write(f"{visible(closing)}\n")
+    elif settings.format == "csv":
+        write_csv(sys.stdout, sheets[0].columns, sheets[0].rows)
+    else:
+        _print_json(document, indent=None if settings.format == "jsonl" else 2)
+
+
+def write_csv(stream: IO[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a header and rows."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.9g}" if isinstance(value, float) else "" if value is None else value
+
+
+def _print_json(value: Any, indent: int | None = 2) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(visible_json(text) + "\n")
+
+
+def visible_json(text: str) -> str:
+    """JSON text with hidden characters as JSON escapes, which read back to the same strings."""
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _print_sheet(sheet: Sheet) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    numeric = [_is_numeric([row[position] for row in sheet.rows]) for position in range(len(sheet.columns))]
+    table = Table(
+        title=Text(visible(sheet.title)) if sheet.title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for name, number in zip(sheet.columns, numeric, strict=True):
+        table.add_column(Text(visible(name)), justify="right" if number else "left", overflow="fold")
+    for row in sheet.rows:
+        table.add_row(*(Text(visible(show(value))) for value in row))
+    console(sys.stdout).print(table)
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) or value is None for value in values)
+
+
+def show(value: Any) -> str:
+    """A value for people: four significant digits, nothing for None."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def console(stream: IO[str]) -> Console:
+    """A Rich console on a stream, never narrower than a table can be; it honours NO_COLOR and FORCE_COLOR."""
+    from rich.console import Console
+
+    made = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if made.width < 20:
+        made.width = 80
+    return made
+
+
+@contextlib.contextmanager
+def closing_stdout() -> Iterator[None]:
+    """Flush stdout at the end, where a full disk or a closed pipe shows."""
+    yield
+    sys.stdout.flush()
+
+
+def silence_stdout() -> None:
+    """Let Python's own flush at exit go nowhere, after the reader of the pipe has left."""
+    with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,181 @@
+"""Tables to a Panel; whatever cannot be understood is named by file, line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnncli.data import clock
+from rnncli.data.frames import Tables, not_numbers
+from rnncli.data.panel import Columns, Panel, SeriesId
+from rnncli.errors import DataError, Place
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, Columns]:
+    """The series in `tables`, sorted by time.
+
+    Columns that the data must settle (time format, class labels) are filled in where `columns` leaves them open.
+
+    Raises:
+        DataError: for a cell that is not what its column should be, or is empty while `missing` is ``error``.
+    """
+    times, columns = _times(tables, columns)
+    keys, ids = _ids(tables, columns)
+    if columns.wide:
+        return _melt(tables, columns, times, missing), columns
+    values = np.empty((len(keys), len(columns.values)), dtype=np.float64)
+    classes = columns.labels is not None
+    numeric = columns.past if classes else columns.values
+    values[:, values.shape[1] - len(numeric) :] = _numbers(tables, numeric)
+    if classes:
+        values[:, 0], columns = _codes(tables, columns)
+    _check_missing(tables, numeric, values[:, values.shape[1] - len(numeric) :], missing)
+    order = np.arange(len(keys)) if columns.time is None else np.lexsort((times, keys))
+    if columns.time is None and (np.diff(keys) < 0).any():
+        order = np.argsort(keys, kind="stable")
+    offsets = np.searchsorted(keys[order], np.arange(len(ids) + 1))
+    panel = Panel(
+        columns=columns.values,
+        ids=tuple(ids),
+        offsets=offsets.astype(np.int64),
+        times=times[order],
+        values=values[order],
+        observed=~np.isnan(values[order]),
+        source=order.astype(np.int64),
+    )
+    _check_duplicates(tables, panel, columns)
+    return panel, columns
+
+
+def _numbers(tables: Tables, names: Sequence[str]) -> NDArray[np.float64]:
+    """(rows, names) numbers, NaN where a cell is empty."""
+    if not names:
+        return np.empty((sum(len(part.lines) for part in tables.parts), 0))
+    try:
+        values = tables.frame(names, np.float64).to_numpy(dtype=np.float64)
+    except (ValueError, OverflowError):
+        raise _not_numbers(tables, names) from None
+    large = np.argwhere(np.abs(values) > LARGEST)
+    if len(large):
+        row, column = large[0]
+        raise DataError("is not a finite float32 number", "rescale the column", tables.place(int(row), names[column]))
+    return values
+
+
+def _not_numbers(tables: Tables, names: Sequence[str]) -> DataError:
+    for name in names:
+        texts = tables.frame([name], str)[name]
+        rows = np.flatnonzero(not_numbers(texts).to_numpy())
+        if len(rows):
+            shown = ", ".join(f"{texts.iloc[row]!r} in line {tables.place(int(row)).line}" for row in rows[:3])
+            more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+            return DataError(f"not a number: {shown}{more}", _number_hint(texts.iloc[rows[0]]), tables.place(int(rows[0]), name))
+    return DataError(f"not numbers: {', '.join(names)}", place=Place(tables.parts[0].file))
+
+
+def _number_hint(text: str) -> str:
+    if "," in text:
+        return "write numbers without thousands separators, with a decimal point"
+    return "leave the cell empty and set data.missing, or leave the column out"
+
+
+def _check_missing(tables: Tables, names: Sequence[str], values: NDArray[np.float64], missing: str) -> None:
+    for column, name in enumerate(names):
+        rows = np.flatnonzero(np.isnan(values[:, column]))
+        if len(rows) == len(values):
+            raise DataError("no row has a value", "leave the column out", tables.place(0, name))
+        if len(rows) and missing == "error":
+            message = f"{len(rows):,} empty cell{'s' if len(rows) > 1 else ''}, this is the first"
+            raise DataError(message, "set data.missing: ffill or mask", tables.place(int(rows[0]), name))
+
+
+def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Columns]:
+    if columns.time is None:
+        return np.arange(sum(len(part.lines) for part in tables.parts)), columns
+    texts = tables.frame([columns.time], str)[columns.time]
+    try:
+        form = columns.time_format or clock.recognise(texts.iloc[0])
+        return clock.read(texts, form), replace(columns, time_format=form)
+    except clock.TimeError as error:
+        raise DataError(error.message, error.hint, tables.place(error.row, columns.time)) from None
+
+
+def _ids(tables: Tables, columns: Columns) -> tuple[NDArray[np.int64], list[SeriesId]]:
+    """Number of the series of every row, and the ids in order of first appearance."""
+    if not columns.series:
+        return np.zeros(sum(len(part.lines) for part in tables.parts), dtype=np.int64), [()]
+    frame = tables.frame(columns.series, str)
+    for name in columns.series:
+        blank = np.flatnonzero(frame[name].eq("").to_numpy())
+        if len(blank):
+            raise DataError("an empty series id", "every row needs one", tables.place(int(blank[0]), name))
+    codes, unique = pd.factorize(pd.MultiIndex.from_frame(frame) if len(columns.series) > 1 else frame.iloc[:, 0])
+    names = [key if isinstance(key, tuple) else (key,) for key in unique]
+    return codes.astype(np.int64), [tuple(str(part) for part in name) for name in names]
+
+
+def _codes(tables: Tables, columns: Columns) -> tuple[NDArray[np.float64], Columns]:
+    """Class codes of the target column; NaN where it is empty or, in prediction, absent."""
+    target = columns.targets[0]
+    if target not in tables.header:
+        return np.full(sum(len(part.lines) for part in tables.parts), np.nan), columns
+    texts = tables.frame([target], str)[target]
+    labels = columns.labels or tuple(sorted(set(texts) - {""}, key=_natural))
+    codes = pd.Categorical(texts, categories=list(labels)).codes.astype(np.float64)
+    strange = np.flatnonzero((codes < 0) & texts.ne("").to_numpy())
+    if len(strange):
+        place = tables.place(int(strange[0]), target)
+        raise DataError(f"{texts.iloc[strange[0]]!r} is not a class of this model", f"they are {', '.join(labels)}", place)
+    return np.where(codes < 0, np.nan, codes), replace(columns, labels=labels)
+
+
+def _natural(label: str) -> tuple[bool, float, str]:
+    """Sort key: numbers by value, before words."""
+    try:
+        return (False, float(label), label)
+    except ValueError:
+        return (True, 0.0, label)
+
+
+def _check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
+    if columns.time is None:
+        return
+    same = np.zeros(len(panel.times), dtype=bool)
+    same[1:] = panel.times[1:] == panel.times[:-1]
+    same[panel.offsets[:-1]] = False
+    if same.any():
+        row = int(np.flatnonzero(same)[0])
+        text = clock.write(panel.times[row : row + 1], columns.time_format)[0]
+        other = tables.place(int(panel.source[row - 1])).line
+        hint = "keep one row a time" if columns.series else "name the id column in data.series"
+        raise DataError(f"{text} stands already in line {other}", hint, tables.place(int(panel.source[row]), columns.time))
+
+
+def _melt(tables: Tables, columns: Columns, times: NDArray[np.generic], missing: str) -> Panel:
+    """The wide layout: one series a target column; past columns are shared by all."""
+    names = columns.targets + columns.past
+    values = _numbers(tables, names)
+    _check_missing(tables, names, values, missing)
+    order = np.argsort(times, kind="stable")
+    count, rows = len(columns.targets), len(times)
+    past = np.tile(values[order, count:], (count, 1))
+    stacked = np.concatenate([values[order, :count].T.reshape(-1, 1), past], axis=1)
+    panel = Panel(
+        columns=columns.values,
+        ids=tuple((name,) for name in columns.targets),
+        offsets=np.arange(count + 1, dtype=np.int64) * rows,
+        times=np.tile(times[order], count),
+        values=stacked,
+        observed=~np.isnan(stacked),
+        source=np.tile(order, count).astype(np.int64),
+    )
+    _check_duplicates(tables, panel, columns)
+    return panel
+
+

@@ -1,0 +1,151 @@
+"""Scaling: centre and spread of every column, from training rows alone; applied, inverted, kept in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnncli.config import schema
+from rnncli.data.panel import Floats, Panel, SeriesId, show_id
+from rnncli.data.split import Part
+from rnncli.errors import DataError
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Statistics of the training rows.
+
+    Attributes:
+        settings: what centre and spread are, and whether each series has its own.
+        transform: ``log`` takes the logarithm of targets before anything else.
+        targets: number of target columns, which come first.
+        ids: the series that were seen in training.
+        centre, spread: (series or 1, columns), after the transform. A constant column has spread 1.
+        deviation: (series, targets) population standard deviation in original units, for scaled errors.
+        seasonal_error: (series, targets) mean absolute seasonal-naive error in original units, for MASE.
+    """
+
+    settings: schema.Scale
+    transform: str
+    targets: int
+    ids: tuple[SeriesId, ...]
+    centre: Floats
+    spread: Floats
+    deviation: Floats
+    seasonal_error: Floats
+
+    def apply(self, values: Floats, series: np.ndarray) -> Floats:
+        """Scaled values, shape (rows, columns); `series` (rows,) is the index of each row's series."""
+        rows = series if len(self.centre) > 1 else np.zeros_like(series)
+        return np.asarray((_transformed(values, self.transform, self.targets) - self.centre[rows]) / self.spread[rows])
+
+    def invert(self, scaled: Floats, series: np.ndarray) -> Floats:
+        """Targets in original units: (windows, steps, targets) back from scaled ones."""
+        rows = series if len(self.centre) > 1 else np.zeros_like(series)
+        centre, spread = self.centre[rows, None, : self.targets], self.spread[rows, None, : self.targets]
+        values = scaled * spread + centre
+        return np.asarray(np.exp(values) if self.transform == "log" else values)
+
+
+def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str, season: int, targets: int) -> Scaler:
+    """Statistics of the rows of `part`, the training part.
+
+    Raises:
+        DataError: if the logarithm of a target does not exist.
+    """
+    check_transform(panel, transform, targets)
+    rows = [np.arange(first, last) for first, last in zip(part.first, part.last, strict=True)]
+    values = _transformed(panel.values, transform, targets)
+    if settings.per == "series":
+        own = [_centre_and_spread(values[index], settings.kind) for index in rows]
+    else:
+        own = [_centre_and_spread(values[np.concatenate(rows)], settings.kind)]
+    original = panel.values[:, :targets]
+    return Scaler(
+        settings=settings,
+        transform=transform,
+        targets=targets,
+        ids=panel.ids,
+        centre=np.stack([centre for centre, _ in own]),
+        spread=np.stack([spread for _, spread in own]),
+        deviation=np.stack([_deviation(original[index]) for index in rows]),
+        seasonal_error=np.stack([_seasonal_error(original[index], season) for index in rows]),
+    )
+
+
+def check_transform(panel: Panel, transform: str, targets: int) -> None:
+    """Refuse targets whose transform does not exist.
+
+    Raises:
+        DataError: naming the first such series and value.
+    """
+    if transform != "log":
+        return
+    bad = np.argwhere(panel.values[:, :targets] <= 0)
+    if len(bad):
+        row, column = bad[0]
+        who = show_id(panel.ids[int(panel.series_of(np.array([row]))[0])])
+        message = f"{panel.columns[column]} is {panel.values[row, column]:g} in series {who}"
+        raise DataError(f"window.transform: log needs targets above zero; {message}", "set window.transform: none")
+
+
+def adapt(scaler: Scaler, panel: Panel, known: Part, season: int) -> Scaler:
+    """The scaler in the order of `panel`'s series; series not seen in training get statistics of `known` rows."""
+    if scaler.ids == panel.ids:
+        return scaler
+    index = {series: position for position, series in enumerate(scaler.ids)}
+    fresh = fit_scaler(panel, known, scaler.settings, scaler.transform, season, scaler.targets)
+    old = np.array([index.get(series, -1) for series in panel.ids])
+    seen = old >= 0
+
+    def mixed(trained: Floats, new: Floats) -> Floats:
+        return np.where(seen[:, None], trained[np.maximum(old, 0)], new)
+
+    shared = scaler.settings.per != "series"
+    return replace(
+        scaler,
+        ids=panel.ids,
+        centre=scaler.centre if shared else mixed(scaler.centre, fresh.centre),
+        spread=scaler.spread if shared else mixed(scaler.spread, fresh.spread),
+        deviation=mixed(scaler.deviation, fresh.deviation),
+        seasonal_error=mixed(scaler.seasonal_error, fresh.seasonal_error),
+    )
+
+
+def _transformed(values: Floats, transform: str, targets: int) -> Floats:
+    if transform == "none":
+        return values
+    return np.concatenate([np.log(values[:, :targets]), values[:, targets:]], axis=1)
+
+
+def _centre_and_spread(values: Floats, kind: str) -> tuple[Floats, Floats]:
+    """(columns,) statistics of (rows, columns), passing over NaN; a column without values is left as it is."""
+    columns = [column[~np.isnan(column)] for column in values.T]
+    pairs = np.array([_STATISTICS[kind](column) if len(column) else (0.0, 1.0) for column in columns])
+    centre, spread = pairs[:, 0], pairs[:, 1]
+    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(centre))
+    return centre, np.where(constant, 1.0, spread)
+
+
+_STATISTICS: dict[str, Callable[[Floats], tuple[Any, Any]]] = {
+    "standard": lambda x: (x.mean(), x.std()),
+    "robust": lambda x: (np.median(x), np.subtract(*np.percentile(x, [75, 25]))),
+    "minmax": lambda x: (x.min(), np.ptp(x)),
+    "none": lambda x: (0.0, 1.0),
+}
+
+
+def _deviation(values: Floats) -> Floats:
+    return _centre_and_spread(values, "standard")[1]
+
+
+def _seasonal_error(values: Floats, season: int) -> Floats:
+    """Mean |y_t - y_(t-m)| (Hyndman and Koehler 2006); NaN where a constant series makes it zero."""
+    lag = season if len(values) > season else 1
+    gaps = np.abs(values[lag:] - values[:-lag])
+    counts = np.maximum((~np.isnan(gaps)).sum(axis=0), 1)
+    error = np.nansum(gaps, axis=0) / counts
+    return np.where(error > 0, error, np.nan)

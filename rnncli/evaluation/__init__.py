@@ -1,0 +1,1 @@
+"""Scores of a model, beside what needs no model."""

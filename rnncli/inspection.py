@@ -1,0 +1,168 @@
+"""What a network has learned: its weights by layer, direction and gate. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnncli.checkpoint import Stored, Tensors
+from rnncli.model.reference import GATES, sigmoid
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of one tensor that belong to one gate.
+
+    Attributes:
+        layer: number, or None outside the recurrent layers.
+        direction: ``forward`` or ``backward``, or None likewise.
+        parameter: torch's name.
+        kind: the name without layer and direction, such as ``weight_hh``.
+        gate: or None where the tensor has no gates.
+        first_row: of the block in the tensor.
+        values: (rows, columns) or (rows,).
+    """
+
+    layer: int | None
+    direction: str | None
+    parameter: str
+    kind: str
+    gate: str | None
+    first_row: int
+    values: Array
+
+
+def blocks(model: Stored) -> Iterator[Block]:
+    """Every block of a stored model, layer by layer, then the head."""
+    settings = model.content["config"]["model"]
+    weights = {name.removeprefix("network."): array for name, array in model.tensors.items() if _is_weight(name)}
+    for layer in range(settings["num_layers"]):
+        for direction in ["", "_reverse"] if settings["bidirectional"] else [""]:
+            for kind in ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh"):
+                name = f"{kind}_l{layer}{direction}"
+                array = weights.get(f"backbone.{name}")
+                if array is not None:
+                    gates = ("o",) if kind == "weight_ch" else GATES[settings["cell"]]
+                    word = "backward" if direction else "forward"
+                    yield from _by_gate(layer, word, name, kind, gates, array)
+    for name in sorted(weights):
+        if not name.startswith("backbone."):
+            yield Block(None, None, name, name.rpartition(".")[2], None, 0, weights[name])
+
+
+def _is_weight(name: str) -> bool:
+    return name.startswith("network.")
+
+
+def _by_gate(layer: int, direction: str, name: str, kind: str, gates: tuple[str, ...], array: Array) -> Iterator[Block]:
+    size = len(array) // len(gates)
+    for position, gate in enumerate(gates):
+        rows = array[position * size : (position + 1) * size]
+        yield Block(layer, direction, name, kind, gate, position * size, rows)
+
+
+def summary(model: Stored) -> dict[str, Any]:
+    """Statistics of every block, and totals.
+
+    The spectral radius is the largest |eigenvalue| of a gate's recurrent matrix. The half-life of a forget gate is
+    ln(1/2) / ln f steps for each unit, with f the gate at zero input and zero state (its biases alone), and the
+    median over the units is given: how long the carry remembers when nothing else speaks.
+    """
+    config = model.content["config"]
+    rows = [_statistics(block) for block in blocks(model)]
+    memory = _half_lives(model.tensors, config["model"])
+    for row in rows:
+        if row["gate"] == "f" and row["kind"] == "weight_hh":
+            row["half_life"] = float(np.median(memory[(row["layer"], row["direction"])]))
+    return {
+        "cell": config["model"]["cell"],
+        "hidden_size": config["model"]["hidden_size"],
+        "num_layers": config["model"]["num_layers"],
+        "bidirectional": config["model"]["bidirectional"],
+        "parameters": int(sum(array.size for name, array in model.tensors.items() if _is_weight(name))),
+        "rows": [{key: value for key, value in row.items() if key != "kind"} for row in rows],
+    }
+
+
+def _statistics(block: Block) -> dict[str, Any]:
+    values = block.values.astype(np.float64)
+    row: dict[str, Any] = {
+        "layer": block.layer,
+        "direction": block.direction,
+        "parameter": block.parameter,
+        "gate": block.gate,
+        "shape": list(values.shape),
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "norm": float(np.linalg.norm(values)),
+        "spectral_radius": None,
+        "half_life": None,
+        "kind": block.kind,
+    }
+    if block.kind == "weight_hh":
+        row["spectral_radius"] = float(np.abs(np.linalg.eigvals(values)).max())
+    return row
+
+
+def _half_lives(tensors: Tensors, settings: dict[str, Any]) -> dict[tuple[int, str], Array]:
+    """(units,) half-life of the carry in steps, by layer and direction; only for cells with a forget gate."""
+    gates = GATES[settings["cell"]]
+    if "f" not in gates:
+        return {}
+    hidden, position = settings["hidden_size"], gates.index("f")
+    rows = slice(position * hidden, (position + 1) * hidden)
+    found = {}
+    for layer in range(settings["num_layers"]):
+        for direction in ["", "_reverse"] if settings["bidirectional"] else [""]:
+            names = [f"network.backbone.{bias}_l{layer}{direction}" for bias in ("bias_ih", "bias_hh")]
+            bias = sum(
+                (tensors[name][rows].astype(np.float64) for name in names if name in tensors),
+                np.zeros(hidden),
+            )
+            found[(layer, "backward" if direction else "forward")] = np.log(0.5) / np.log(sigmoid(bias))
+    return found
+
+
+def weight_values(model: Stored) -> Iterator[dict[str, Any]]:
+    """Every single weight: parameter, gate, unit, what it multiplies, value."""
+    inputs = _inputs(model.content)
+    for block in blocks(model):
+        table = block.values if block.values.ndim == 2 else block.values[:, None]
+        for unit, row in enumerate(table):
+            for column, value in enumerate(row):
+                yield {
+                    "parameter": block.parameter,
+                    "layer": block.layer,
+                    "direction": block.direction,
+                    "gate": block.gate,
+                    "unit": unit,
+                    "input": _input_name(block, column, inputs),
+                    "value": float(value),
+                }
+
+
+def _inputs(content: dict[str, Any]) -> list[str]:
+    """Names of the first layer's input columns."""
+    columns = content["columns"]
+    targets = ["value"] if columns["wide"] else columns["targets"]
+    names = [*(targets if columns["labels"] is None else []), *columns["past"]]
+    masked = content["config"]["data"]["missing"] == "mask"
+    return [*names, *(f"observed({name})" for name in names)] if masked else names
+
+
+def _input_name(block: Block, column: int, inputs: list[str]) -> str | None:
+    """What a weight multiplies: an input column, a unit of a state (h3, c3), or nothing for a bias."""
+    if block.values.ndim == 1:
+        return None
+    if block.kind == "weight_ih" and block.layer == 0:
+        return inputs[column]
+    if block.parameter == "level.weight":
+        return f"level {inputs[column]}"
+    return f"{'c' if block.kind == 'weight_ch' else 'h'}{column}"

@@ -1,0 +1,1 @@
+"""The recurrence: reference, cells, a cell over time, and the network around it."""

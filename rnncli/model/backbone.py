@@ -1,0 +1,210 @@
+"""A cell over time: layers, directions, dropout between layers, ragged batches, states in and out.
+
+There is one set of parameters, with torch.nn's names, and one meaning: ``scan`` steps any cell through time;
+for torch's own cells the same parameters are handed to torch.nn's fused kernels, layer by layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from rnncli.model.cells import ACTIVATIONS, CELLS, Cell, Recurrent, State
+
+_FUSED: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class Backbone(nn.Module):
+    """A stack of recurrent layers; its state_dict is that of torch.nn.RNN, LSTM or GRU.
+
+    Args:
+        cell: a key of CELLS.
+        input_size, hidden_size, num_layers, bias, bidirectional, dropout, nonlinearity: as in torch.nn.RNN.
+        fused: whether torch.nn's kernels may serve the cells that it has.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments of torch.nn.RNN
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: str | None = None,
+        bias: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        fused: bool = True,
+    ) -> None:
+        super().__init__()
+        self.cell: Cell = CELLS[cell]
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.directions = ("", "_reverse") if bidirectional else ("",)
+        self.nonlinearity = nonlinearity or "tanh"
+        self.dropout = dropout
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else hidden_size * len(self.directions)
+            for direction in self.directions:
+                self._add_parameters(f"l{layer}{direction}", width, bias)
+        self.reset_parameters()
+        engine = _FUSED.get(cell) if fused else None
+        # a tuple, so that the engines' parameters are not registered a second time
+        self._engines = () if engine is None else tuple(self._engine(engine, layer) for layer in range(num_layers))
+
+    def _add_parameters(self, suffix: str, width: int, bias: bool) -> None:
+        rows = len(self.cell.gates) * self.hidden_size
+        shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
+        if self.cell.carry_weight:
+            shapes["weight_ch"] = (self.hidden_size, self.hidden_size)
+        for name, shape in shapes.items():
+            self.register_parameter(f"{name}_{suffix}", nn.Parameter(torch.empty(shape)))
+        for name in self.cell.biases:
+            self.register_parameter(f"{name}_{suffix}", nn.Parameter(torch.empty(rows)) if bias else None)
+
+    def reset_parameters(self) -> None:
+        """Every parameter from U(-sqrt(1/hidden_size), +sqrt(1/hidden_size)), as torch.nn.RNN does."""
+        bound = math.sqrt(1 / self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def _engine(self, kind: type[nn.RNNBase], layer: int) -> nn.RNNBase:
+        """A one-layer torch.nn module that holds this layer's very parameters."""
+        options: dict[str, Any] = {"nonlinearity": self.nonlinearity} if kind is nn.RNN else {}
+        width = self._parameter("weight_ih", f"l{layer}").shape[1]
+        engine: nn.RNNBase = cast(Any, kind)(
+            width,
+            self.hidden_size,
+            bias=self._parameter("bias_ih", f"l{layer}", optional=True) is not None,
+            batch_first=True,
+            bidirectional=len(self.directions) == 2,
+            **options,
+        )
+        for direction in self.directions:
+            for name in ("weight_ih", "weight_hh", *self.cell.biases):
+                parameter = self._parameter(name, f"l{layer}{direction}", optional=True)
+                if parameter is not None:
+                    setattr(engine, f"{name}_l0{direction}", parameter)
+        return engine
+
+    def _parameter(self, name: str, suffix: str, *, optional: bool = False) -> Tensor:
+        found = self._parameters.get(f"{name}_{suffix}") if optional else self._parameters[f"{name}_{suffix}"]
+        return cast(Tensor, found)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Backbone:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for engine in self._engines:
+            engine.flatten_parameters()
+        return self
+
+    def zero_state(self, batch: int, like: Tensor) -> State:
+        """A zero state, each part (layers * directions, batch, hidden)."""
+        shape = (self.num_layers * len(self.directions), batch, self.hidden_size)
+        return tuple(like.new_zeros(shape) for _ in self.cell.states)
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        state: State | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, State]:
+        """Run the stack.
+
+        Args:
+            x: (batch, time, inputs), padded on the right.
+            lengths: (batch,) valid steps, at least 1; None if all are.
+            state: initial state, each part (layers * directions, batch, hidden); zero if None.
+            generator: source of the dropout masks; without one there is no dropout.
+
+        Returns:
+            outputs (batch, time, directions * hidden), zero in the padding, and the final state: forward directions
+            at the last valid step, backward ones at the first.
+        """
+        state = self.zero_state(len(x), x) if state is None else state
+        count = len(self.directions)
+        final: list[State] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout and generator is not None:
+                x = dropout(x, self.dropout, generator)
+            own = tuple(part[layer * count : (layer + 1) * count] for part in state)
+            run = self._fused if self._engines else self._scanned
+            x, last = run(layer, x, lengths, own)
+            final.append(last)
+        return x, tuple(torch.cat(parts) for parts in zip(*final, strict=True))
+
+    def _fused(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        engine = self._engines[layer]
+        start = state if len(state) > 1 else state[0]
+        if lengths is None:
+            output, last = engine(x, start)
+        else:
+            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+            packed_output, last = engine(packed, start)
+            output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
+        return output, last if isinstance(last, tuple) else (last,)
+
+    def _scanned(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        outputs, final = [], []
+        for index, direction in enumerate(self.directions):
+            suffix = f"l{layer}{direction}"
+            single = len(self.cell.biases) == 1
+            bias = self._parameter("bias_ih", suffix, optional=True)
+            recurrent = Recurrent(
+                weight=self._parameter("weight_hh", suffix),
+                bias=None if single else self._parameter("bias_hh", suffix, optional=True),
+                carry=self._parameter("weight_ch", suffix, optional=True),
+                activation=ACTIVATIONS[self.nonlinearity],
+            )
+            projected = linear(x, self._parameter("weight_ih", suffix), bias)
+            own = tuple(part[index] for part in state)
+            output, last = scan(self.cell, projected, recurrent, own, lengths, backward=bool(direction))
+            outputs.append(output)
+            final.append(last)
+        return torch.cat(outputs, dim=2), tuple(torch.stack(parts) for parts in zip(*final, strict=True))
+
+
+def scan(
+    cell: Cell,
+    projected: Tensor,
+    recurrent: Recurrent,
+    state: State,
+    lengths: Tensor | None = None,
+    *,
+    backward: bool = False,
+) -> tuple[Tensor, State]:
+    """Step `cell` through time, in one direction.
+
+    Args:
+        projected: (batch, time, gates * hidden), the input times its weights.
+        state: initial state, each part (batch, hidden).
+        lengths: (batch,) valid steps; padding leaves the state as it is and its output is zero.
+        backward: from the last step to the first.
+
+    Returns:
+        outputs (batch, time, hidden) in the order of the input, and the final state.
+    """
+    steps = range(projected.shape[1] - 1, -1, -1) if backward else range(projected.shape[1])
+    outputs: dict[int, Tensor] = {}
+    for t in steps:
+        new = cell.step(projected[:, t], state, recurrent)
+        if lengths is None:
+            state = new
+            outputs[t] = new[0]
+            continue
+        valid = (lengths > t)[:, None]
+        state = tuple(torch.where(valid, after, before) for after, before in zip(new, state, strict=True))
+        outputs[t] = torch.where(valid, new[0], torch.zeros_like(new[0]))
+    return torch.stack([outputs[t] for t in range(projected.shape[1])], dim=1), state
+
+
+def dropout(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Zero a share of the elements and scale the others up, with masks from `generator` alone."""
+    keep = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) >= share
+    return x * keep / (1 - share)

@@ -1,0 +1,38 @@
+"""Run a network over many windows, in batches whose make-up cannot change a bit of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rnncli.data.panel import Floats, Rows
+from rnncli.data.windows import Windows, by_length
+from rnncli.model.network import Network
+from rnncli.tasks.losses import window_loss
+from rnncli.tasks.task import Task
+
+BATCH_SIZE = 64
+
+
+def answer_batches(network: Network, task: Task, windows: Windows) -> Iterator[tuple[Rows, Floats]]:
+    """Indices of windows and the task's answers to them, still scaled; every window once, by length.
+
+    A batch holds one length and always BATCH_SIZE windows, so that a window's answer is the same bit for bit
+    whatever other windows there are.
+    """
+    for index, count in by_length(windows, BATCH_SIZE):
+        with torch.inference_mode():
+            batch = windows.batch(index)
+            answer = task.answer(network(batch.past, batch.lengths, batch.level), batch)
+        yield index[:count], answer[:count].double().cpu().numpy()
+
+
+def batch_losses(network: Network, task: Task, windows: Windows, kind: str) -> Iterator[float]:
+    """The training loss summed over the windows of each batch, every window once, without dropout."""
+    for index, count in by_length(windows, BATCH_SIZE):
+        with torch.inference_mode():
+            batch = windows.batch(index)
+            answer: Tensor = task.answer(network(batch.past, batch.lengths, batch.level), batch)
+            yield float(window_loss(kind, answer, batch.target, batch.target_mask)[:count].double().sum())

@@ -1,0 +1,155 @@
+"""Scores: a pointwise statistic and a way to finish its mean, so that overall, per series and per step come free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnncli.data.panel import Floats, Rows
+
+
+@dataclass(frozen=True)
+class Units:
+    """Sizes that errors are measured in, broadcast against (windows, steps, targets)."""
+
+    deviation: Floats
+    seasonal_error: Floats
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score.
+
+    Attributes:
+        pointwise: (truth, answer, units) to (windows, steps, parts), NaN where the truth is not known.
+        finish: sums and counts, each (parts,), to the score.
+        smaller: whether smaller is better.
+    """
+
+    pointwise: Callable[[Floats, Floats, Units], Floats]
+    finish: Callable[[Floats, Floats], float]
+    smaller: bool = True
+
+
+def mean(total: Floats, count: Floats) -> float:
+    """Sum over count of all parts; NaN without any."""
+    return float(total.sum() / count.sum()) if count.sum() else float("nan")
+
+
+def root_mean(total: Floats, count: Floats) -> float:
+    """Square root of the mean."""
+    return float(np.sqrt(mean(total, count)))
+
+
+def macro_f1(total: Floats, count: Floats) -> float:
+    """Mean over the classes of 2 TP / (predicted + actual), of classes that were predicted or present."""
+    hits, predicted, actual = np.split(total, 3)
+    there = predicted + actual > 0
+    return float(np.mean(2 * hits[there] / (predicted + actual)[there])) if there.any() else float("nan")
+
+
+def _absolute(truth: Floats, answer: Floats, units: Units) -> Floats:
+    return np.abs(truth - answer)
+
+
+def _squared(truth: Floats, answer: Floats, units: Units) -> Floats:
+    return (truth - answer) ** 2
+
+
+def _symmetric(truth: Floats, answer: Floats, units: Units) -> Floats:
+    """200 |y - f| / (|y| + |f|), as in the M4 competition; zero where both are zero."""
+    size = np.abs(truth) + np.abs(answer)
+    return 200 * np.abs(truth - answer) / np.where(size == 0, 1, size)
+
+
+FORECAST_METRICS: dict[str, Metric] = {
+    "mae": Metric(_absolute, mean),
+    "mse": Metric(_squared, mean),
+    "rmse": Metric(_squared, root_mean),
+    "mase": Metric(lambda y, f, units: np.abs(y - f) / units.seasonal_error, mean),
+    "smape": Metric(_symmetric, mean),
+    "scaled_mse": Metric(lambda y, f, units: ((y - f) / units.deviation) ** 2, mean),
+    "scaled_mae": Metric(lambda y, f, units: np.abs(y - f) / units.deviation, mean),
+}
+
+
+def _one_hot(codes: Rows, classes: int) -> NDArray[np.bool_]:
+    return np.asarray(codes[:, None] == np.arange(classes))
+
+
+def _hit(truth: Floats, answer: Floats, units: Units) -> Floats:
+    hits = (answer.argmax(-1) == truth[:, 0, 0]).astype(np.float64)
+    return np.where(np.isnan(truth[:, 0, 0]), np.nan, hits)[:, None, None]
+
+
+def _confusion(truth: Floats, answer: Floats, units: Units) -> Floats:
+    """Hits, predictions and truths of every class, side by side: what F1 is made of."""
+    codes = truth[:, 0, 0]
+    predicted = _one_hot(answer.argmax(-1), answer.shape[-1])
+    actual = _one_hot(np.nan_to_num(codes).astype(np.int64), answer.shape[-1])
+    counts = np.concatenate([predicted & actual, predicted, actual], axis=1).astype(np.float64)
+    return np.where(np.isnan(codes)[:, None], np.nan, counts)[:, None, :]
+
+
+def _surprise(truth: Floats, answer: Floats, units: Units) -> Floats:
+    codes = truth[:, 0, 0]
+    known = np.where(np.isnan(codes), 0, codes).astype(np.int64)
+    given = np.take_along_axis(answer, known[:, None], axis=1)[:, 0]
+    return np.where(np.isnan(codes), np.nan, -np.log(np.maximum(given, 1e-15)))[:, None, None]
+
+
+LABEL_METRICS: dict[str, Metric] = {
+    "accuracy": Metric(_hit, mean, smaller=False),
+    "f1": Metric(_confusion, macro_f1, smaller=False),
+    "cross_entropy": Metric(_surprise, mean),
+}
+
+METRICS = FORECAST_METRICS | LABEL_METRICS
+
+
+class Scores:
+    """Sums of every metric's statistic by series and by step, over any number of batches."""
+
+    def __init__(self, metrics: dict[str, Metric], series: int, steps: int) -> None:
+        self._metrics = metrics
+        self._series = series
+        self._steps = steps
+        self._totals: dict[str, Floats] = {}
+        self._counts: dict[str, Floats] = {}
+
+    def add(self, truth: Floats, answer: Floats, units: Units, series: Rows) -> None:
+        """Add windows: truth (windows, steps, targets), answer likewise or probabilities; series (windows,)."""
+        for name, metric in self._metrics.items():
+            values = metric.pointwise(truth, answer, units)
+            known = ~np.isnan(values)
+            shape = (self._series, values.shape[1], values.shape[2])
+            totals = self._totals.setdefault(name, np.zeros(shape))
+            counts = self._counts.setdefault(name, np.zeros(shape))
+            np.add.at(totals, series, np.where(known, values, 0))
+            np.add.at(counts, series, known)
+
+    def overall(self) -> dict[str, float]:
+        """Every metric over all windows."""
+        return self._finish(slice(None), slice(None))
+
+    def by_step(self) -> list[dict[str, float]]:
+        """Every metric for each step of the horizon, the first first."""
+        return [self._finish(slice(None), slice(step, step + 1)) for step in range(self._steps)]
+
+    def by_series(self) -> dict[int, dict[str, float]]:
+        """Every metric for each series that has windows."""
+        first = next(iter(self._counts.values()), np.zeros((0, 0, 0)))
+        there = np.flatnonzero(first.sum((1, 2)))
+        return {int(series): self._finish(slice(series, series + 1), slice(None)) for series in there}
+
+    def _finish(self, series: slice, steps: slice) -> dict[str, float]:
+        return {
+            name: metric.finish(
+                self._totals[name][series, steps].sum((0, 1)), self._counts[name][series, steps].sum((0, 1))
+            )
+            for name, metric in self._metrics.items()
+            if name in self._totals
+        }

@@ -1,0 +1,48 @@
+"""Which device and how many threads."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+
+from rnncli.config import schema
+from rnncli.errors import ResourceError, UsageError
+
+_MANY = 128 * 128 * 64  # hidden^2 * batch size from which a second thread pays
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ResourceError: if there is no CUDA device.
+        UsageError: if there is, but not that one.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not count):
+        return torch.device("cpu")
+    number = int(name.partition(":")[2] or 0)
+    if number >= max(count, 1):
+        raise UsageError(f"--device {name}: there {'is 1 device' if count == 1 else f'are {count} devices'}")
+    if not count:
+        raise ResourceError(f"--device {name}: no CUDA device here", "use --device cpu, or a torch built for CUDA")
+    return torch.device("cuda", number)
+
+
+def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:
+    """Use as many CPU threads as asked for; small networks are fastest on one. Results do not depend on it.
+
+    ``auto`` leaves OMP_NUM_THREADS to decide if it is set.
+
+    Returns:
+        how many are in use.
+    """
+    if threads == "auto":
+        if not os.environ.get("OMP_NUM_THREADS"):
+            large = model.hidden_size**2 * batch_size >= _MANY
+            torch.set_num_threads(min(os.cpu_count() or 1, 4) if large else 1)
+    else:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()

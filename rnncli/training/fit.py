@@ -1,0 +1,221 @@
+"""The training loop, as a generator of events: arithmetic only, it neither saves nor prints.
+
+All that it keeps from step to step is in `FitState`, and what is random in a step follows from (seed, epoch, step);
+so a state that was saved anywhere goes on to the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from rnncli.config import schema
+from rnncli.data.panel import SeriesId, show_ids
+from rnncli.data.windows import Batch, Windows, shuffled
+from rnncli.errors import DivergedError
+from rnncli.model.network import Network
+from rnncli.tasks.answers import batch_losses
+from rnncli.tasks.losses import window_loss
+from rnncli.tasks.task import Task
+from rnncli.training.optimizer import Optimizer, learning_rate
+
+MAX_SKIPPED = 5  # updates left out in a row because the gradient was not finite
+
+
+@dataclass
+class FitState:
+    """Everything that the next step depends on, beside the config and the data.
+
+    Attributes:
+        epoch, step: epochs done, and steps done of the epoch under way.
+        loss_sum, loss_count: training loss of the epoch under way, by windows.
+        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1.
+        best: a copy of the network's state_dict at that epoch.
+        stale: epochs since then.
+        cuts: how often ``plateau`` has halved the rate.
+        skipped: updates in a row that were left out, and
+        skipped_total: all of them.
+        history: a row an epoch.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    best_loss: float | None = None
+    best_epoch: int = 0
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    stale: int = 0
+    cuts: int = 0
+    skipped: int = 0
+    skipped_total: int = 0
+    history: list[dict[str, float | int | None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One update was made; `loss` is that of its batch."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is over; `row` is its line of the history."""
+
+    row: dict[str, float | int | None]
+    best: bool
+
+
+@dataclass(frozen=True)
+class Validating:
+    """Some of the validation windows of an epoch are scored."""
+
+    epoch: int
+
+
+Event = StepDone | Validating | EpochDone
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is fitted to what."""
+
+    task: Task
+    train: Windows
+    validation: Windows | None
+    settings: schema.Training
+    seed: int
+    ids: tuple[SeriesId, ...]
+
+
+def steps_an_epoch(fit: Fit) -> int:
+    """Batches in an epoch."""
+    return len(shuffled(fit.train, fit.settings.batch_size, fit.seed, 0))
+
+
+def finished(state: FitState, settings: schema.Training) -> bool:
+    """Whether all epochs are done or patience is at its end."""
+    worn_out = settings.patience is not None and state.stale >= settings.patience
+    return state.epoch >= settings.epochs or worn_out
+
+
+def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
+    """Train from `state` on until it is finished, changing `state` in place.
+
+    Raises:
+        DivergedError: if a loss is not finite, or too many gradients in a row; `state` is as before that step.
+    """
+    settings = fit.settings
+    while not finished(state, settings):
+        batches = shuffled(fit.train, settings.batch_size, fit.seed, state.epoch)
+        for index in batches[state.step :]:
+            loss = _update(fit, state, fit.train.batch(index), _rate(fit, state, state.step, len(batches)))
+            state.step += 1
+            state.loss_sum += loss * len(index)
+            state.loss_count += len(index)
+            yield StepDone(state.epoch + 1, state.step, len(batches), loss)
+        valid_loss = None
+        if fit.validation is not None:
+            valid_loss = yield from _validate(fit, state, fit.validation)
+        yield _close_epoch(fit, state, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
+
+
+def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
+    return learning_rate(fit.settings, state.epoch * steps + step, fit.settings.epochs * steps, state.cuts)
+
+
+def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
+    """One step of the optimizer; the loss before it."""
+    device = batch.past.device
+    generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
+    with torch.autocast(device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
+        output = state.network(batch.past, batch.lengths, batch.level, generator)
+    answer = fit.task.answer(output.float(), batch)
+    losses = window_loss(str(fit.settings.loss), answer, batch.target, batch.target_mask)
+    total = losses.mean()
+    loss = float(total.detach())
+    if not math.isfinite(loss):
+        raise _diverged(fit, state, batch, losses.detach(), rate)
+    total.backward()  # type: ignore[no-untyped-call]
+    norm = state.optimizer.step(rate)
+    state.skipped = 0 if math.isfinite(norm) else state.skipped + 1
+    state.skipped_total += not math.isfinite(norm)
+    if state.skipped > MAX_SKIPPED:
+        what = f"the gradient was not finite {state.skipped} times in a row up to"
+        raise DivergedError(f"{what} epoch {state.epoch + 1}, step {state.step + 1}", _ADVICE)
+    return loss
+
+
+_ADVICE = "lower training.learning_rate or training.clip_norm; the last good checkpoint is kept"
+
+
+def _diverged(fit: Fit, state: FitState, batch: Batch, losses: torch.Tensor, rate: float) -> DivergedError:
+    bad = (~torch.isfinite(losses)).nonzero()[:, 0].cpu().numpy()
+    series = np.unique(fit.train.series[batch.index[bad]])
+    who = show_ids([fit.ids[number] for number in series])
+    where = f"epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}, series {who}"
+    return DivergedError(f"the loss is not finite at {where}", _ADVICE)
+
+
+def _mix(seed: int, epoch: int, step: int) -> int:
+    """One number below 2^63 for a step, unlike its neighbours' (splitmix64 of Steele et al. 2014)."""
+    value = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + step) % 2**64
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return (value ^ (value >> 31)) >> 1
+
+
+def copy_weights(network: Network) -> dict[str, torch.Tensor]:
+    """The network's state_dict as it is now."""
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _validate(fit: Fit, state: FitState, windows: Windows) -> Generator[Event, None, float]:
+    """Mean loss over the validation windows, without dropout; events in between let a caller stop."""
+    total = 0.0
+    for loss in batch_losses(state.network, fit.task, windows, str(fit.settings.loss)):
+        total += loss
+        yield Validating(state.epoch + 1)
+    if not math.isfinite(total):
+        raise DivergedError(f"the validation loss is not finite after epoch {state.epoch + 1}", _ADVICE)
+    return total / len(windows)
+
+
+def _close_epoch(fit: Fit, state: FitState, valid_loss: float | None, rate: float) -> EpochDone:
+    """Keep the best weights, count patience, and begin the next epoch."""
+    train_loss = state.loss_sum / state.loss_count
+    # without validation there is nothing to choose by: the newest weights are the best
+    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss
+    state.epoch, state.step = state.epoch + 1, 0
+    state.loss_sum, state.loss_count = 0.0, 0
+    state.stale = 0 if better else state.stale + 1
+    if better:
+        state.best_loss, state.best_epoch = train_loss if valid_loss is None else valid_loss, state.epoch
+        state.best = copy_weights(state.network)
+    elif fit.settings.schedule == "plateau" and state.stale % _plateau(fit.settings) == 0:
+        state.cuts += 1
+    row: dict[str, float | int | None] = {
+        "epoch": state.epoch,
+        "train_loss": train_loss,
+        "validation_loss": valid_loss,
+        "learning_rate": rate,
+        "skipped_updates": state.skipped_total,
+    }
+    state.history.append(row)
+    return EpochDone(row, better)
+
+
+def _plateau(settings: schema.Training) -> int:
+    """Stale epochs after which ``plateau`` halves the rate."""
+    assert settings.patience is not None
+    return max(1, settings.patience // 2)

@@ -1,0 +1,50 @@
+"""``manifest.json``: what a run was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+import rnncli
+from rnncli.config import schema
+from rnncli.config.load import dump
+
+
+def manifest(
+    config: schema.Config, digest: str, device: torch.device, seconds: float, network: nn.Module
+) -> dict[str, Any]:
+    """Hashes of config and data, versions, device, threads, seconds, parameters."""
+    return {
+        "config_sha256": hashlib.sha256(dump(config).encode()).hexdigest(),
+        "data_sha256": digest,
+        "versions": {
+            "rnncli": rnncli.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "pandas": pd.__version__,
+        },
+        "platform": platform.platform(),
+        "device": describe(device),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "precision": config.training.precision,
+        "seconds": round(seconds, 3),
+        "parameters": parameters(network),
+    }
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def describe(device: torch.device) -> str:
+    """A device for people: ``cpu``, or the name of the GPU."""
+    return str(device) if device.type == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})"

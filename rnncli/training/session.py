@@ -1,0 +1,139 @@
+"""What happens between two steps of training: states are saved when due, signals and the budget are heeded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from rnncli import checkpoint
+from rnncli.config import schema
+from rnncli.data.panel import Columns
+from rnncli.data.scale import Scaler
+from rnncli.errors import CheckpointError, Interrupted, Place, ResourceError
+from rnncli.trained import load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
+from rnncli.training import folder as run_folder
+from rnncli.training.fit import FitState
+from rnncli.training.interrupt import EXIT_CODES, Caught
+from rnncli.training.request import Request
+
+COUNTERS = (
+    "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "stale", "cuts",
+    "skipped", "skipped_total", "history",
+)  # fmt: skip
+MAX_FAILED_SAVES = 3
+
+
+@dataclass
+class Session:
+    """One process's share of a training run."""
+
+    config: schema.Config
+    columns: Columns
+    scaler: Scaler
+    digest: str
+    request: Request
+    warn: Callable[[str], None]
+    seconds_before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+    failures: int = 0
+
+    def seconds(self) -> float:
+        """Time spent on the run, in all processes."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def between_steps(self, state: FitState, caught: Caught) -> bool:
+        """Save if it is time to, and say whether training may go on.
+
+        Raises:
+            Interrupted: if a signal has come; the state is saved.
+            ResourceError: if saving failed three times in a row.
+        """
+        if caught.signal is not None:
+            self.save(state)
+            code = EXIT_CODES[caught.signal]
+            command = f"rnncli train --resume {self.request.folder}"
+            raise Interrupted(f"{caught.signal.name}: saved at epoch {state.epoch + 1}; {command} goes on", code)
+        if time.monotonic() - self.saved >= self.request.save_every:
+            self._try_save(state)
+        return self.request.budget is None or time.monotonic() - self.started < self.request.budget
+
+    def _try_save(self, state: FitState) -> None:
+        try:
+            self.save(state)
+            self.failures = 0
+        except ResourceError as error:
+            self.failures += 1
+            if self.failures >= MAX_FAILED_SAVES or not self.request.folder.is_dir():
+                raise
+            self.saved = time.monotonic()
+            self.warn(f"{error}; training goes on")
+
+    def save(self, state: FitState) -> None:
+        """Save the best model so far, the history and the training state.
+
+        Raises:
+            ResourceError: if the disk does not take it.
+        """
+        folder = self.request.folder
+        if state.best:
+            weights = {f"network.{name}": tensor.cpu().numpy() for name, tensor in state.best.items()}
+            raw = model_bytes(self.config, self.columns, self.scaler, weights)
+            checkpoint.write(folder / run_folder.MODEL, raw)
+        run_folder.write_history(folder, state.history)
+        checkpoint.write(folder / run_folder.LAST, self._encode(state), folder / run_folder.PREVIOUS)
+        self.saved = time.monotonic()
+
+    def _encode(self, state: FitState) -> bytes:
+        tensors = network_tensors(state.network) | scaler_tensors(self.scaler)
+        tensors |= {f"best.{name}": tensor.cpu().numpy() for name, tensor in state.best.items()}
+        tensors |= {
+            "optimizer.first": state.optimizer.first.cpu().numpy(),
+            "optimizer.second": state.optimizer.second.cpu().numpy(),
+        }
+        content = {
+            "config": self.config.model_dump(),
+            "columns": asdict(self.columns),
+            "scaler": scaler_content(self.scaler),
+            "data": self.digest,
+            "machine": machine(),
+            "seconds": self.seconds(),
+            "updates": state.optimizer.updates,
+            "counters": {name: getattr(state, name) for name in COUNTERS},
+        }
+        return checkpoint.encode(checkpoint.STATE, content, tensors)
+
+    def restore(self, stored: checkpoint.Stored, state: FitState) -> None:
+        """Put a saved state back.
+
+        Raises:
+            CheckpointError: if it does not fit the network.
+        """
+        file = str(self.request.folder / run_folder.LAST)
+        content, tensors = stored.content, stored.tensors
+        load_network(state.network, tensors, file)
+        device = state.optimizer.first.device
+        try:
+            for name in COUNTERS:
+                setattr(state, name, content["counters"][name])
+            state.optimizer.updates = content["updates"]
+            state.optimizer.first.copy_(torch.from_numpy(tensors["optimizer.first"]))
+            state.optimizer.second.copy_(torch.from_numpy(tensors["optimizer.second"]))
+            self.seconds_before = float(content["seconds"])
+            other = content["machine"] != machine()
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"damaged: {error}", place=Place(file)) from None
+        best = {name.removeprefix("best."): array for name, array in tensors.items() if name.startswith("best.")}
+        state.best = {name: torch.from_numpy(np.array(array)).to(device) for name, array in best.items()}
+        if other:
+            self.warn("the run began with another torch or processor: it goes on, but not to the same bits")
+
+
+def machine() -> dict[str, Any]:
+    """What bit-equal results depend on beside config and data."""
+    return {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}

@@ -1,0 +1,112 @@
+"""Training, told from the config to the saved model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from rnncli import checkpoint
+from rnncli.config import schema
+from rnncli.config.load import dump
+from rnncli.data.frames import Tables
+from rnncli.data.scale import adapt
+from rnncli.errors import CheckpointError, DataError, Place
+from rnncli.tasks.task import TASKS
+from rnncli.trained import TrainedModel, build_network, saved_scaler
+from rnncli.training import folder as run_folder
+from rnncli.training.device import pick_device, set_threads
+from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
+from rnncli.training.interrupt import caught_signals
+from rnncli.training.manifest import manifest
+from rnncli.training.optimizer import Optimizer
+from rnncli.training.prepare import Prepared, prepare, scoring_windows, training_windows
+from rnncli.training.request import Request, Watch
+from rnncli.training.session import Session
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training run."""
+
+    model: TrainedModel
+    data: Prepared
+    epochs: int
+    seconds: float
+
+
+def train(config: schema.Config, tables: Tables, request: Request, watch: Watch) -> Outcome:
+    """Train a model into a run folder, or go on with one that was interrupted.
+
+    Raises:
+        Interrupted: after a signal; the state is saved.
+        DivergedError: if the numbers left the finite ones; the last good state is kept.
+        DataError, ResourceError, CheckpointError: as the functions that are called here say.
+    """
+    if not (request.resume or request.overwrite):
+        run_folder.refuse_existing(request.folder)
+    device = pick_device(config.training.device)
+    set_threads(config.training.threads, config.model, config.training.batch_size)
+    data = prepare(config, tables)
+    digest = tables.digest()
+    with run_folder.locked(request.folder):
+        stored = _begin_or_find(config, request, watch)
+        if stored is not None:
+            data = _as_begun(data, stored, digest, request)
+        fit = _fit(config, data, device)
+        network = build_network(config, data.columns, config.seed).to(device)
+        state = FitState(network, Optimizer(network.parameters(), config.training))
+        session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
+        if stored is not None:
+            session.restore(stored, state)
+        watch.started(fit, state)
+        with caught_signals() as caught:
+            for event in fit_network(fit, state):
+                watch.event(event)
+                if not session.between_steps(state, caught):
+                    break
+            if not state.best:  # the budget ended before the first epoch
+                state.best = copy_weights(network)
+            session.save(state)
+        network.load_state_dict(state.best)
+        made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
+        run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
+    return Outcome(TrainedModel(config, data.columns, data.scaler, network), data, state.epoch, session.seconds())
+
+
+def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> checkpoint.Stored | None:
+    """The saved state to go on with; None for a new run, whose folder then holds its config and nothing else."""
+    if request.resume:
+        stored, warning = run_folder.newest_state(request.folder)
+        if warning:
+            watch.warn(warning)
+        if stored is not None:
+            return stored
+        watch.warn(f"{request.folder} holds no saved state yet: training starts from the beginning")
+    run_folder.empty(request.folder)
+    checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())
+    return None
+
+
+def _as_begun(data: Prepared, stored: checkpoint.Stored, digest: str, request: Request) -> Prepared:
+    """The data with the scaler that the run began with."""
+    if stored.content["data"] != digest and not request.allow_data_change:
+        message = f"the data is not what the run began with (sha256 {digest[:12]}, was {stored.content['data'][:12]})"
+        raise DataError(message, "--allow-data-change goes on all the same")
+    try:
+        begun = saved_scaler(stored, data.scaler.settings)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"damaged: {error}", place=Place(str(request.folder / run_folder.LAST))) from None
+    return replace(data, scaler=adapt(begun, data.panel, data.split.train, data.columns.season))
+
+
+def _fit(config: schema.Config, data: Prepared, device: torch.device) -> Fit:
+    held_out = config.split.validation != 0
+    return Fit(
+        task=TASKS[config.task.kind],
+        train=training_windows(config, data, device),
+        validation=scoring_windows(config, data, data.split.validation, device) if held_out else None,
+        settings=config.training,
+        seed=config.seed,
+        ids=data.panel.ids,
+    )
