@@ -13,7 +13,14 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; \
+	say() { printf '\n$$ %s\n' "$$*"; }; \
+	run() { say rnncli "$$@"; rnncli "$$@" --format table || exit; }; \
+	run train configs/sunspots.yaml --out runs/demo --overwrite; \
+	run predict runs/demo; \
+	run inspect-weights runs/demo; \
+	say "cat data/sunspots.csv | rnncli predict runs/demo --data - | head -3"; \
+	cat data/sunspots.csv | rnncli predict runs/demo --data - --format csv | head -3
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -m 'not slow'

@@ -25,6 +25,8 @@ FORMATS: tuple[Format, ...] = ("auto", "table", "csv", "jsonl", "json")
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
+_NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?|nan|-?inf")
+
 
 @dataclass
 class Settings:
@@ -109,10 +111,11 @@ def emit_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
 def emit_document(document: Mapping[str, Any], sheets: Sequence[Sheet], closing: str = "") -> None:
     """Print a summary: tables on a terminal, else one JSON document; as CSV, the first sheet."""
     if wants_table():
-        for sheet in sheets:
+        for number, sheet in enumerate(sheets):
+            sys.stdout.write("\n" if number else "")
             _print_sheet(sheet)
         if closing:
-            sys.stdout.write(f"{visible(closing)}\n")
+            sys.stdout.write("\n" + "\n".join(visible(line) for line in closing.split("\n")) + "\n")
     elif settings.format == "csv":
         write_csv(sys.stdout, sheets[0].columns, sheets[0].rows)
     else:
@@ -146,7 +149,7 @@ def _print_sheet(sheet: Sheet) -> None:
 
     numeric = [_is_numeric([row[position] for row in sheet.rows]) for position in range(len(sheet.columns))]
     table = Table(
-        title=Text(visible(sheet.title)) if sheet.title else None,
+        title=Text("\n".join(visible(line) for line in sheet.title.split("\n"))) if sheet.title else None,
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -159,7 +162,7 @@ def _print_sheet(sheet: Sheet) -> None:
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, int | float) or value is None for value in values)
+    return all(value is None or _NUMBER.fullmatch(str(value)) for value in values)
 
 
 def show(value: Any) -> str:

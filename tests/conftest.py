@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture()
+@pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """Run ``rnncli`` in a process of its own, in an empty folder: ``cli("train", "c.yaml", input="…", env={…})``."""
 

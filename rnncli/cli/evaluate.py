@@ -22,7 +22,9 @@ def evaluate(
     by: Annotated[By | None, typer.Option(help="Add the scores of every series or horizon step.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Score a run beside naive baselines, on the parts it held out or on all of --data.
+    """Score a run beside naive baselines.
+
+    On the parts that it held out from its data, or on all of --data.
 
     Example: rnncli evaluate runs/sunspots --by step --format json | jq .by_step
     """

@@ -12,12 +12,15 @@ def inspect_weights(
     run: Run,
     values: Annotated[bool, typer.Option("--values", help="Every single weight instead of statistics.")] = False,
 ) -> None:
-    """Show what was learned: weights by layer, direction and gate, spectral radius, memory half-life.
+    """Show what the network has learned.
+
+    Weights by layer, direction and gate, with the spectral radius of every recurrent matrix and the memory half-life
+    of forget gates.
 
     Example: rnncli inspect-weights runs/sunspots --format json | jq .parameters
     """
     from rnncli import checkpoint, console
-    from rnncli.cli.weights import summary_sheets
+    from rnncli.cli.weights import explanation, summary_sheets
     from rnncli.inspection import summary, weight_values
 
     stored = checkpoint.read(checkpoint.model_path(Path(run)), checkpoint.MODEL)
@@ -26,4 +29,4 @@ def inspect_weights(
         console.emit_rows(list(rows[0]), (tuple(row.values()) for row in rows))
         return
     result = {"run": run, **summary(stored)}
-    console.emit_document(result, summary_sheets(result))
+    console.emit_document(result, summary_sheets(result), explanation(result))

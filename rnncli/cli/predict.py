@@ -6,7 +6,9 @@ from rnncli.cli.options import DataFile, Device, Run, check_device
 
 
 def predict(run: Run, data: DataFile = None, device: Device = "auto") -> None:
-    """Predict what follows the last row of every series, or the label of every series.
+    """Print forecasts or labels for every series.
+
+    Forecasts start after the last row of each series and continue its time column.
 
     Example: cat new.csv | rnncli predict runs/sunspots --data - | head -3
     """

@@ -47,7 +47,9 @@ def train(
         bool, typer.Option("--allow-data-change", help="Resume although the data is not what it was.")
     ] = False,
 ) -> None:
-    """Train a model into a run folder; metrics go to stdout.
+    """Train a model into a run folder.
+
+    Metrics go to stdout, progress to stderr.
 
     Example: rnncli train configs/sunspots.yaml model.hidden_size=128 --out runs/wide
     """

@@ -21,21 +21,36 @@ def summary_sheets(result: dict[str, Any]) -> list[Sheet]:
     sheets: list[Sheet] = []
     for where, members in groups.items():
         recurrent = any(row["gate"] for row in members)
-        columns = [*(["gate"] if recurrent else []), "shape", *_NUMBERS[: 7 if recurrent else 5]]
-        shown = [
-            [row["parameter"].partition("_l")[0] if recurrent else row["parameter"], *_cells(row, columns)]
-            for row in members
-        ]
+        columns = ["gate", "shape", *_NUMBERS] if recurrent else ["shape", *_NUMBERS]
+        columns = [name for name in columns if any(row[name] is not None for row in members)]
         names = [{"spectral_radius": "radius", "half_life": "half-life"}.get(name, name) for name in columns]
-        sheets.append(Sheet(f"{head}\n\n{where}" if not sheets else f"\n{where}", ["weights", *names], shown))
+        cells = [[_short(row), *_cells(row, columns)] for row in members]
+        sheets.append(Sheet(where if sheets else f"{head}\n\n{where}", ["weights", *names], cells))
     return sheets
+
+
+def explanation(result: dict[str, Any]) -> str:
+    """What the last columns of the tables mean."""
+    text = "radius: largest |eigenvalue| of a gate's recurrent matrix"
+    if any(row["half_life"] is not None for row in result["rows"]):
+        text += "\nhalf-life: steps in which the forget gate, at rest, lets half of the carry go"
+    return text
+
+
+def _short(row: dict[str, Any]) -> str:
+    """A parameter's name without layer and direction, which the title says."""
+    return str(row["parameter"].partition("_l")[0] if row["gate"] else row["parameter"])
 
 
 def _cells(row: dict[str, Any], columns: list[str]) -> list[Any]:
     return [
-        _shape(row["shape"]) if name == "shape" else f"{row[name]:.3g}" if isinstance(row[name], float) else row[name]
+        _shape(row["shape"]) if name == "shape" else _number(row[name]) if isinstance(row[name], float) else row[name]
         for name in columns
     ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
 def _flat(row: dict[str, Any]) -> list[Any]:

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from rnncli.config import rules
-from rnncli.config.document import MAX_BYTES, Document, Path, parse, parse_value
+from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
+from rnncli.config.explain import ALL_KEYS, conflicts, explain, leaves, suggest
 from rnncli.config.schema import Config
 from rnncli.errors import ConfigError, Place, Problem, ResourceError
-
-# what other libraries call our keys
-FOREIGN_NAMES = {
-    "model.hidden_size": ("units", "hidden_dim", "state_size", "hidden", "encoder_hidden_size", "d_model"),
-    "model.num_layers": ("n_rnn_layers", "encoder_n_layers", "n_layers", "layers"),
-    "model.nonlinearity": ("activation",),
-    "model.cell": ("cell_type", "rnn_type", "model"),
-    "model.bidirectional": ("bidir",),
-    "window.context": ("input_chunk_length", "seq_len", "context_length", "input_size", "lookback"),
-    "task.horizon": ("h", "pred_len", "prediction_length", "output_chunk_length", "forecast_horizon"),
-    "data.series": ("unique_id", "item_id", "group_ids", "id", "series_id"),
-    "data.time": ("ds", "time_idx", "timestamp", "date"),
-    "data.target": ("y", "target_column"),
-    "training.learning_rate": ("lr",),
-    "training.epochs": ("max_epochs", "n_epochs", "num_epochs", "max_steps"),
-    "training.batch_size": ("bs",),
-    "training.clip_norm": ("gradient_clip_val", "grad_clip", "clip"),
-    "seed": ("random_state", "random_seed"),
-}
-_OUR_NAME = {foreign: ours for ours, names in FOREIGN_NAMES.items() for foreign in names}
-
-_TYPES = {
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "list_type": "must be a list",
-    "model_type": "must be a mapping",
-    "dict_type": "must be a mapping",
-}
 
 
 def load(path: str, overrides: Sequence[str] = ()) -> Config:
@@ -68,11 +38,8 @@ def check(document: Document) -> Config:
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
-        raise ConfigError(list(_explain(error, document))) from None
-    found = [
-        Problem(f"{conflict.message}", conflict.hint, _place(document, tuple(conflict.key.split("."))))
-        for conflict in rules.conflicts(config)
-    ]
+        raise ConfigError(explain(error, document)) from None
+    found = conflicts(config, document)
     if found:
         raise ConfigError(found)
     return rules.resolve(config)
@@ -81,16 +48,6 @@ def check(document: Document) -> Config:
 def dump(config: Config) -> str:
     """The config as YAML that `load` reads back to an equal config."""
     return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True, width=100)
-
-
-def leaves(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all keys, such as ``model.hidden_size``."""
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from leaves(annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
 
 
 def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -148,80 +105,9 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
             raise ConfigError([Problem(f"{path[0]} is not a section", None, document.place((path[0],)))])
         if removed:
             section.pop(path[-1], None)
-            _known_key(path, text)
+            if key not in ALL_KEYS:
+                raise ConfigError([Problem("unknown key", suggest(path), Place(key=text))])
         else:
             section[path[-1]] = parse_value(value)
             places[path] = Place(key=text)
     return Document(values, places)
-
-
-def _known_key(path: tuple[str, ...], text: str) -> None:
-    key = ".".join(path)
-    if key not in set(leaves()) | set(Config.model_fields):
-        raise ConfigError([Problem("unknown key", _suggest(path), Place(key=text))])
-
-
-def _place(document: Document, path: Path) -> Place:
-    """Place of a key; a key that is not in the text is named beside the place of its section."""
-    found = document.place(path)
-    name = ".".join(str(part) for part in path)
-    return found if path in document.places else Place(found.file, found.line, found.column, name)
-
-
-def _explain(error: ValidationError, document: Document) -> Iterator[Problem]:
-    """One problem a key, in the order of the text."""
-    seen: dict[Path, list[Any]] = {}
-    for item in error.errors(include_url=False):
-        seen.setdefault(_in_document(item["loc"], document), []).append(item)
-    problems = [Problem(*_wording(path, items), _place(document, path)) for path, items in seen.items()]
-    yield from sorted(problems, key=lambda problem: (problem.place.line or 0, problem.place.column or 0))
-
-
-def _in_document(location: tuple[str | int, ...], document: Document) -> Path:
-    """pydantic's location without the names of union members that it adds."""
-    path: Path = ()
-    for part in location:
-        is_field = len(path) < 2 and isinstance(part, str) and ".".join(map(str, (*path, part))) in _ALL_KEYS
-        if is_field or (*path, part) in document.places:
-            path = (*path, part)
-    return path
-
-
-_ALL_KEYS = set(leaves()) | set(Config.model_fields)
-
-
-def _wording(path: Path, items: list[Any]) -> tuple[str, str | None]:
-    """Message and hint for the errors of one key (a union gives one error a member)."""
-    kinds = {item["type"] for item in items}
-    if "extra_forbidden" in kinds:
-        return "unknown key", _suggest(path)
-    if "missing" in kinds:
-        return "is required", None
-    value = items[0]["input"]
-    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
-    ranged = [item for item in items if item["type"] not in _TYPES and item["type"] != "literal_error"]
-    if ranged:
-        return f"{ranged[0]['msg'][0].lower()}{ranged[0]['msg'][1:]}, not {shown}", None
-    literals = [item["ctx"]["expected"].replace("'", "") for item in items if item["type"] == "literal_error"]
-    wanted = [_TYPES[item["type"]].removeprefix("must be ") for item in items if item["type"] in _TYPES]
-    close = difflib.get_close_matches(str(value), " ".join(literals).replace(",", "").split(), 1)
-    hint = f"did you mean {close[0]}?" if close and isinstance(value, str) else None
-    return f"must be {' or '.join(dict.fromkeys(literals + wanted))}, not {shown}", hint
-
-
-def _suggest(path: Path) -> str | None:
-    """The key that was meant, if one can be guessed."""
-    name = str(path[-1])
-    if name in _OUR_NAME:
-        return f"did you mean {_OUR_NAME[name]}?"
-    elsewhere = [key for key in leaves() if key.split(".")[-1] == name]
-    if elsewhere:
-        return f"did you mean {elsewhere[0]}?"
-    section = ".".join(str(part) for part in path[:-1])
-    siblings = [key.split(".")[-1] for key in _ALL_KEYS if key.rpartition(".")[0] == section]
-    everywhere = {key.split(".")[-1]: key for key in leaves()}
-    close = difflib.get_close_matches(name, siblings, 1, 0.6)
-    if close:
-        return f"did you mean {close[0]}?"
-    close = difflib.get_close_matches(name, everywhere, 1, 0.75)
-    return f"did you mean {everywhere[close[0]]}?" if close else None

@@ -13,6 +13,10 @@ from rnncli.config.schema import Config
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {"forecasting": ("mae", "mse", "huber"), "classification": ("cross_entropy",)}
 BASELINES_OF = {"forecasting": ("naive", "seasonal_naive"), "classification": ("majority",)}
+DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
+    "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind", "split.by",
+    "split.validation", "task.kind", "training.optimizer", "training.patience", "training.schedule", "window.context",
+}  # fmt: skip
 
 
 class Conflict(NamedTuple):

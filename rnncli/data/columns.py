@@ -20,7 +20,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
         DataError: for a name that is not in the header, with the nearest that is.
     """
     series = tuple(_listed(data.series))
-    _require(tables, [*series, *_listed(data.time)])
+    require(tables, [*series, *_listed(data.time)])
     taken = {*series, *_listed(data.time)}
     targets = tuple(name for name in _match(tables, _listed(data.target)) if name not in taken)
     if data.past is not None:
@@ -57,7 +57,7 @@ def _match(tables: Tables, patterns: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for pattern in patterns:
         if pattern in tables.header or not any(sign in pattern for sign in "*?["):
-            _require(tables, [pattern])
+            require(tables, [pattern])
             found[pattern] = None
         else:
             matches = [name for name in tables.header if name and fnmatch.fnmatchcase(name, pattern)]
@@ -67,7 +67,12 @@ def _match(tables: Tables, patterns: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _require(tables: Tables, names: Iterable[str]) -> None:
+def require(tables: Tables, names: Iterable[str]) -> None:
+    """Refuse a table without these columns.
+
+    Raises:
+        DataError: naming the first that is missing, and the nearest that is there.
+    """
     for name in names:
         if name not in tables.header:
             folded = {column.casefold(): column for column in tables.header}

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data import clock
+from rnncli.data.columns import require
 from rnncli.data.frames import Tables, not_numbers
 from rnncli.data.panel import Columns, Panel, SeriesId
 from rnncli.errors import DataError, Place
@@ -25,6 +26,9 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
     Raises:
         DataError: for a cell that is not what its column should be, or is empty while `missing` is ``error``.
     """
+    optional = set() if columns.labels is None else set(columns.targets)  # a label may be what is asked for
+    names = {*columns.series, *columns.targets, *columns.past, *([columns.time] if columns.time else [])}
+    require(tables, sorted(names - optional))
     times, columns = _times(tables, columns)
     keys, ids = _ids(tables, columns)
     if columns.wide:

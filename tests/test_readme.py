@@ -1,0 +1,69 @@
+"""The README's commands do what it says they do, in the order in which a reader meets them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def examples() -> list[tuple[str, list[str]]]:
+    """Commands of the README's console blocks, each with the output that is shown."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def assert_shown(shown: list[str], printed: list[str]) -> None:
+    """Every line shown was printed, in order: words alike, numbers to a fifth."""
+    position = 0
+    for line in shown:
+        if line == "…":
+            continue
+        words = NUMBER.sub("#", line)
+        while position < len(printed) and NUMBER.sub("#", printed[position].rstrip()) != words:
+            position += 1
+        assert position < len(printed), f"the README shows {line!r}, which was not printed in {printed}"
+        for wanted, found in zip(NUMBER.findall(line), NUMBER.findall(printed[position]), strict=True):
+            assert float(found) == pytest.approx(float(wanted), rel=0.2, abs=2.0)
+        position += 1
+
+
+def test_every_command_of_the_readme(tmp_path: Path) -> None:
+    for name in ("configs", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    commands = examples()
+    assert len(commands) > 7
+    for command, shown in commands:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "80"},
+            timeout=240,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        errors = [line for line in done.stderr.splitlines() if line.startswith(("error:", "       "))]
+        assert_shown(shown, done.stdout.splitlines() + errors)
+
+
+def test_readme_names_every_config_and_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    for config in (ROOT / "configs").glob("*.yaml"):
+        assert f"configs/{config.name}" in text
+    for command in ("train", "evaluate", "predict", "inspect-weights"):
+        assert f"`rnncli {command} " in text
