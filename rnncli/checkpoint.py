@@ -176,8 +176,6 @@ def _digest(tensors: Tensors) -> str:
 
 def _described(raw: bytes, file: str) -> dict[str, Any]:
     """The JSON in the header, after every check that needs no tensor."""
-    if raw[:1] == b"\x80" or raw[:2] == b"PK":
-        raise CheckpointError("a pickle or zip, which is never loaded", "rnncli reads safetensors", Place(file))
     header = _header(raw, file)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or set(metadata) != {"rnncli"}:
@@ -203,6 +201,8 @@ def _header(raw: bytes, file: str) -> dict[str, Any]:
     if len(raw) < 8:
         raise _bad(file, f"truncated: {len(raw)} bytes")
     (size,) = struct.unpack("<Q", raw[:8])
+    if (size > MAX_HEADER or size > len(raw) - 8) and (raw[:1] == b"\x80" or raw[:2] == b"PK"):
+        raise CheckpointError("a pickle or zip, which is never loaded", "rnncli reads safetensors", Place(file))
     if size > MAX_HEADER or size > len(raw) - 8:
         raise _bad(file, "truncated, or not safetensors")
     header = _json(raw[8 : 8 + size].decode(errors="replace"), file)

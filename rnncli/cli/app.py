@@ -17,7 +17,7 @@ from rnncli.cli.inspect_weights import inspect_weights
 from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
 from rnncli.cli.train import train
-from rnncli.errors import ResourceError, RnncliError, UsageError
+from rnncli.errors import Interrupted, ResourceError, RnncliError, UsageError
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
 5 resource or I/O, 6 result not acceptable (training diverged), 130 SIGINT and 143 SIGTERM (state saved first),
@@ -112,7 +112,8 @@ def _report(error: RnncliError) -> None:
         console.say(traceback.format_exc().rstrip())
     problems = list(error.problems)
     lines = [str(problem) for problem in problems]
-    console.fail(error.as_json(), [f"error: {lines[0]}", *(f"       {line}" for line in lines[1:])])
+    word = "" if isinstance(error, Interrupted) else "error: "
+    console.fail(error.as_json(), [f"{word}{lines[0]}", *(f"       {line}" for line in lines[1:])])
 
 
 def _report_usage(error: Any) -> int:

@@ -16,7 +16,7 @@ from rnncli.data.frames import open_tables
 from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
 from rnncli.evaluation.evaluate import document, score
 from rnncli.training import folder as run_folder
-from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, steps_an_epoch
+from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch
 from rnncli.training.manifest import describe, parameters
 from rnncli.training.request import Request, Watch
 from rnncli.training.train import Outcome, train
@@ -124,7 +124,9 @@ class Progress:
         )
         self._steps = steps_an_epoch(fit)
         done = state.epoch * self._steps + state.step
-        if done:
+        if finished(state, self._config.training):
+            console.say("training was finished already: scoring what it came to")
+        elif done:
             console.say(f"going on at epoch {state.epoch + 1}, step {state.step} of {self._steps}")
         if console.shows_progress():
             self._draw(done)

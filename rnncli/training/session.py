@@ -61,7 +61,10 @@ class Session:
             raise Interrupted(f"{caught.signal.name}: saved at epoch {state.epoch + 1}; {command} goes on", code)
         if time.monotonic() - self.saved >= self.request.save_every:
             self._try_save(state)
-        return self.request.budget is None or time.monotonic() - self.started < self.request.budget
+        if self.request.budget is None or time.monotonic() - self.started < self.request.budget:
+            return True
+        self.warn(f"the budget of {self.request.budget:g} s is spent: training ends in epoch {state.epoch + 1}")
+        return False
 
     def _try_save(self, state: FitState) -> None:
         try:
