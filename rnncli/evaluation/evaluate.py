@@ -20,7 +20,7 @@ from rnncli.evaluation.baselines import BASELINES, History, history
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.metrics import METRICS, Scores, Units
 from rnncli.trained import TrainedModel
-from rnncli.training.prepare import Prepared, prepare_known, scoring_windows
+from rnncli.training.prepare import Prepared, on_device, prepare_known, scoring_windows
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
         DataError: if there is none.
     """
     device = next(model.network.parameters()).device
-    windows = scoring_windows(model.config, data, part, device)
+    windows = scoring_windows(model.config, data, part, on_device(model.config, data, device))
     if not len(windows):
         horizon = model.task.horizon(model.config.task)
         raise DataError(f"no window to score: no series has {horizon + 1} rows", place=Place())

@@ -10,11 +10,19 @@ from rnncli.config import schema
 from rnncli.data.columns import settle_columns, with_labels
 from rnncli.data.files import read_panel
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Columns, Panel, Rows
+from rnncli.data.panel import Columns, Panel
 from rnncli.data.regular import with_frequency
 from rnncli.data.scale import Scaler, check_transform, fit_scaler
 from rnncli.data.split import Part, Split, split
-from rnncli.data.windows import Windows, context_rows, cut, resident, scoring_origins, training_origins
+from rnncli.data.windows import (
+    Resident,
+    Windows,
+    context_rows,
+    cut,
+    resident,
+    scoring_origins,
+    training_origins,
+)
 from rnncli.errors import DataError
 from rnncli.tasks.task import TASKS
 
@@ -65,26 +73,24 @@ def prepare_known(config: schema.Config, columns: Columns, scaler: Scaler, table
     return Prepared(panel, columns, parts, scaler)
 
 
-def training_windows(config: schema.Config, data: Prepared, device: torch.device) -> Windows:
+def on_device(config: schema.Config, data: Prepared, device: torch.device) -> Resident:
+    """The scaled values of all rows, once; the windows of every part are cut from them."""
+    return resident(data.panel, data.columns, data.scaler, config.data.missing, device)
+
+
+def training_windows(config: schema.Config, data: Prepared, values: Resident) -> Windows:
     """The windows that the network is fitted to."""
     horizon = TASKS[config.task.kind].horizon(config.task)
     context = context_rows(config.window.context or "full", data.panel)
     origins = training_origins(data.panel, data.split.train, context, horizon, config.window.stride)
-    return windows_at(config, data, origins, device)
+    return cut(data.panel, values, origins, context, horizon, str(config.window.normalise))
 
 
-def scoring_windows(config: schema.Config, data: Prepared, part: Part, device: torch.device) -> Windows:
+def scoring_windows(config: schema.Config, data: Prepared, part: Part, values: Resident) -> Windows:
     """Every window whose targets lie in a part."""
     horizon = TASKS[config.task.kind].horizon(config.task)
     context = context_rows(config.window.context or "full", data.panel)
-    return windows_at(config, data, scoring_origins(data.panel, part, context, horizon), device)
-
-
-def windows_at(config: schema.Config, data: Prepared, origins: Rows, device: torch.device) -> Windows:
-    """Windows that end at `origins`."""
-    values = resident(data.panel, data.columns, data.scaler, config.data.missing, device)
-    context = context_rows(config.window.context or "full", data.panel)
-    horizon = TASKS[config.task.kind].horizon(config.task)
+    origins = scoring_origins(data.panel, part, context, horizon)
     return cut(data.panel, values, origins, context, horizon, str(config.window.normalise))
 
 

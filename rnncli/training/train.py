@@ -20,7 +20,7 @@ from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
 from rnncli.training.optimizer import Optimizer
-from rnncli.training.prepare import Prepared, prepare, scoring_windows, training_windows
+from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
 from rnncli.training.request import Request, Watch
 from rnncli.training.session import Session
 
@@ -102,10 +102,11 @@ def _as_begun(data: Prepared, stored: checkpoint.Stored, digest: str, request: R
 
 def _fit(config: schema.Config, data: Prepared, device: torch.device) -> Fit:
     held_out = config.split.validation != 0
+    values = on_device(config, data, device)
     return Fit(
         task=TASKS[config.task.kind],
-        train=training_windows(config, data, device),
-        validation=scoring_windows(config, data, data.split.validation, device) if held_out else None,
+        train=training_windows(config, data, values),
+        validation=scoring_windows(config, data, data.split.validation, values) if held_out else None,
         settings=config.training,
         seed=config.seed,
         ids=data.panel.ids,
