@@ -86,12 +86,21 @@ class Backbone(nn.Module):
             bidirectional=len(self.directions) == 2,
             **options,
         )
+        self._share(engine, layer)
+        return engine
+
+    def _share(self, engine: nn.RNNBase, layer: int) -> None:
+        """Put this layer's parameters into its engine; they are new objects after load_state_dict(assign=True)."""
         for direction in self.directions:
             for name in ("weight_ih", "weight_hh", *self.cell.biases):
                 parameter = self._parameter(name, f"l{layer}{direction}", optional=True)
                 if parameter is not None:
                     setattr(engine, f"{name}_l0{direction}", parameter)
-        return engine
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        for layer, engine in enumerate(self._engines):
+            self._share(engine, layer)
 
     def _parameter(self, name: str, suffix: str, *, optional: bool = False) -> Tensor:
         found = self._parameters.get(f"{name}_{suffix}") if optional else self._parameters[f"{name}_{suffix}"]
@@ -99,7 +108,8 @@ class Backbone(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Backbone:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for engine in self._engines:
+        for layer, engine in enumerate(self._engines):
+            self._share(engine, layer)
             engine.flatten_parameters()
         return self
 
@@ -206,5 +216,5 @@ def scan(
 
 def dropout(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Zero a share of the elements and scale the others up, with masks from `generator` alone."""
-    keep = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) >= share
+    keep = torch.rand(x.shape, generator=generator, device=x.device) >= share  # float32: bfloat16 draws are coarse
     return x * keep / (1 - share)

@@ -96,11 +96,12 @@ def learning_rate(settings: schema.Training, update: int, total: int, cuts: int)
         total: updates of the whole training.
         cuts: how often ``plateau`` has halved the rate.
     """
-    peak, done = settings.learning_rate, update / max(1, total - 1)
+    peak = settings.learning_rate
     if settings.schedule == "onecycle":
-        if done < _WARMUP:
-            return _cosine(peak * _START, peak, done / _WARMUP)
-        return _cosine(peak, peak * _END, (done - _WARMUP) / (1 - _WARMUP))
+        top, last = _WARMUP * total - 1, max(1, total - 1)
+        if update < top:
+            return _cosine(peak * _START, peak, update / top)
+        return _cosine(peak, peak * _END, (update - top) / (last - top))
     if settings.schedule == "cosine":
         return _cosine(peak, 0.0, update / max(1, total))
     return peak * 0.5**cuts if settings.schedule == "plateau" else peak
