@@ -5,23 +5,25 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 import rnncli
 from rnncli import console
+from rnncli.cli.compare import compare
 from rnncli.cli.evaluate import evaluate
 from rnncli.cli.inspect_weights import inspect_weights
 from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
+from rnncli.cli.schema import schema
 from rnncli.cli.train import train
 from rnncli.errors import Interrupted, ResourceError, RnncliError, UsageError
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
-5 resource or I/O, 6 result not acceptable (training diverged), 130 SIGINT and 143 SIGTERM (state saved first),
-141 stdout closed."""
+5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true), 130 SIGINT and 143 SIGTERM
+(state saved first), 141 stdout closed."""
 
 # Typer's own error classes have no public name, but every one of them is a base of this one
 _USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
@@ -52,9 +54,16 @@ def root(
     """Train, run and explain recurrent sequence models."""
 
 
-for command in (train, evaluate, predict):
-    app.command(epilog=EXIT_CODES)(with_shared_options(command))
-app.command("inspect-weights", epilog=EXIT_CODES)(with_shared_options(inspect_weights))
+COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("train", train),
+    ("evaluate", evaluate),
+    ("predict", predict),
+    ("inspect-weights", inspect_weights),
+    ("compare", compare),
+    ("schema", schema),
+)
+for name, function in COMMANDS:
+    app.command(name, epilog=EXIT_CODES)(with_shared_options(function))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,27 +1,24 @@
-"""Metrics for people: a table of the model beside its baselines, and a plain sentence."""
+"""Metrics for people: the model beside its baselines, and a plain sentence."""
 
 from typing import Any
 
+from rnncli import console
 from rnncli.console import Sheet
 
-_JUDGED_BY = {"forecasting": "mae", "classification": "accuracy"}
+_JUDGED_BY = {"forecasting": "mae", "classification": "accuracy", "regression": "rmse"}
 
 
 def metrics_sheets(result: dict[str, Any]) -> list[Sheet]:
-    """A row a metric: validation, test, every baseline, skill."""
-    parts = [part for part in ("validation", "test") if result[part]]
-    names = list(result[parts[-1]]) if parts else []
-    columns = ["metric", *parts, *result["baselines"], *(["skill"] if result["skill"] else [])]
-    rows = [
-        [
-            name,
-            *(result[part][name] for part in parts),
-            *(scores[name] for scores in result["baselines"].values()),
-            *([result["skill"].get(name)] if result["skill"] else []),
-        ]
-        for name in names
-    ]
-    return [Sheet("", columns, rows)]
+    """A row for validation, test, every baseline and skill; a column a metric.
+
+    For people mse is left out, since rmse says the same and 80 columns are few.
+    """
+    rows = {part: result[part] for part in ("validation", "test") if result[part]}
+    rows |= result["baselines"] | ({"skill": result["skill"]} if result["skill"] else {})
+    names = list(next(iter(rows.values()), {}))
+    if console.wants_table():
+        names = [name for name in names if name != "mse"]
+    return [Sheet("", ["scores", *names], [[label, *(row.get(name) for name in names)] for label, row in rows.items()])]
 
 
 def verdict(result: dict[str, Any]) -> str:
@@ -31,7 +28,7 @@ def verdict(result: dict[str, Any]) -> str:
     if gain is None:
         return ""
     part = "test" if result["test"] else "validation"
-    smaller = result["task"] == "forecasting"
+    smaller = result["task"] != "classification"
     best = (min if smaller else max)(result["baselines"], key=lambda name: result["baselines"][name][metric])
     if gain <= 0:
         return f"The model does NOT beat {best} on the {part} part ({metric}): use {best}, or change the model."

@@ -11,8 +11,16 @@ from typing import Any, NamedTuple
 from rnncli.config.schema import Config
 
 DEFAULT_CONTEXT = 96
-LOSSES_OF = {"forecasting": ("mae", "mse", "huber"), "classification": ("cross_entropy",)}
-BASELINES_OF = {"forecasting": ("naive", "seasonal_naive"), "classification": ("majority",)}
+LOSSES_OF = {
+    "forecasting": ("mae", "mse", "huber"),
+    "classification": ("cross_entropy",),
+    "regression": ("mse", "mae", "huber"),
+}
+BASELINES_OF = {
+    "forecasting": ("naive", "seasonal_naive", "drift", "mean", "ridge"),
+    "classification": ("majority",),
+    "regression": ("mean", "ridge"),
+}
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
     "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind", "split.by",
     "split.validation", "task.kind", "training.optimizer", "training.patience", "training.schedule", "window.context",
@@ -63,7 +71,7 @@ def _task(config: Config) -> Iterator[Conflict]:
     for key in ("normalise", "transform"):
         if getattr(window, key) not in (None, "none"):
             yield Conflict(f"window.{key}", f"acts on forecasts, not on {task.kind}")
-    if window.stride > 1 and window.context in (None, "full"):
+    if window.stride > 1 and resolve(config).window.context == "full":
         yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
     if config.data.season is not None:
         yield Conflict("data.season", f"has no effect on {task.kind}")
@@ -86,11 +94,10 @@ def _split(config: Config) -> Iterator[Conflict]:
     split, by = config.split, resolve(config).split.by
     if config.task.kind == "classification" and by == "time":
         yield Conflict("split.by", "classification holds out whole series", "set split.by: series")
-    if config.task.kind == "forecasting" and by == "series":
-        if config.scale.per == "series":
-            yield Conflict("scale.per", "series held out whole have no training rows", "set scale.per: panel")
-        if not config.data.series and config.data.layout == "long":
-            yield Conflict("split.by", "series needs several series", "set data.series")
+    if by == "series" and config.data.layout == "long" and not config.data.series:
+        yield Conflict("data.series", "is required: whole series are held out", "the id column of the sequences")
+    if by == "series" and config.scale.per == "series":
+        yield Conflict("scale.per", "series held out whole have no training rows", "set scale.per: panel")
     for key in ("validation", "test"):
         value = getattr(split, key)
         if isinstance(value, str) and by == "series":
@@ -126,7 +133,7 @@ def resolve(config: Config) -> Config:
     if config.scale.kind != "none":
         per = config.scale.per or ("series" if forecasting and by == "time" else "panel")
     window: dict[str, Any] = {
-        "context": config.window.context or (DEFAULT_CONTEXT if forecasting else "full"),
+        "context": config.window.context or ("full" if config.task.kind == "classification" else DEFAULT_CONTEXT),
         "normalise": config.window.normalise or ("last" if forecasting else "none"),
     }
     cell = config.model.cell

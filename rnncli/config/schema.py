@@ -18,8 +18,8 @@ Names = Annotated[list[Name], Field(min_length=1)]
 PartSize = Annotated[int, Field(ge=0, le=10**9)] | Share | Name
 
 CellName = Literal["rnn", "lstm", "gru", "carry_lstm"]
-TaskName = Literal["forecasting", "classification"]
-BaselineName = Literal["naive", "seasonal_naive", "majority"]
+TaskName = Literal["forecasting", "classification", "regression"]
+BaselineName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "majority"]
 
 
 class Section(BaseModel):
@@ -46,7 +46,7 @@ class Data(Section):
     past: Name | Names | None = Field(
         None,
         description="Further input columns known up to the present; x* takes all that match. Left out: none for "
-        "forecasting, every other numeric column for classification.",
+        "forecasting, every other numeric column for the other tasks.",
     )
     season: Count | None = Field(
         None,
@@ -86,7 +86,7 @@ class Window(Section):
     """What the network sees of a series."""
 
     context: Count | Literal["full"] | None = Field(
-        None, description="Rows of past in a window. Default: 96 for forecasting, full for classification."
+        None, description="Rows of past in a window. Default: full for classification, else 96."
     )
     stride: Count = Field(1, description="Rows between training windows; evaluation scores every window.")
     normalise: Literal["none", "last", "mean_std"] | None = Field(
@@ -102,7 +102,9 @@ class Window(Section):
 class Task(Section):
     """What is asked of the network."""
 
-    kind: TaskName = Field(description="forecasting: future values. classification: a label for a sequence.")
+    kind: TaskName = Field(
+        description="forecasting: future values. classification: a label for a sequence. regression: a number for it."
+    )
     horizon: Count | None = Field(None, description="Rows to forecast, all at once from the newest state.")
 
 
@@ -145,7 +147,7 @@ class Training(Section):
         1.0, description="Largest norm of the whole gradient; null for none."
     )
     loss: Literal["mae", "mse", "huber", "cross_entropy"] | None = Field(
-        None, description="Default: mae for forecasting, cross_entropy for classification."
+        None, description="Default: mae for forecasting, cross_entropy for classification, mse for regression."
     )
     patience: Count | None = Field(
         15, description="Epochs without a better validation loss before training stops; null for never."

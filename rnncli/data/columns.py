@@ -40,6 +40,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
         time=data.time,
         time_format=data.time_format,
         wide=data.layout == "wide",
+        target_is_input=task == "forecasting",
     )
 
 

@@ -26,16 +26,16 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
     Raises:
         DataError: for a cell that is not what its column should be, or is empty while `missing` is ``error``.
     """
-    optional = set() if columns.labels is None else set(columns.targets)  # a label may be what is asked for
-    names = {*columns.series, *columns.targets, *columns.past, *([columns.time] if columns.time else [])}
-    require(tables, sorted(names - optional))
+    asked_for = not columns.target_is_input and not set(columns.targets) <= set(tables.header)
+    names = {*columns.series, *columns.past, *([columns.time] if columns.time else [])}
+    require(tables, sorted(names if asked_for else {*names, *columns.targets}))
     times, columns = _times(tables, columns)
     keys, ids = _ids(tables, columns)
     if columns.wide:
         return _melt(tables, columns, times, missing), columns
-    values = np.empty((len(keys), len(columns.values)), dtype=np.float64)
+    values = np.full((len(keys), len(columns.values)), np.nan)
     classes = columns.labels is not None
-    numeric = columns.past if classes else columns.values
+    numeric = columns.past if classes or asked_for else columns.values
     values[:, values.shape[1] - len(numeric) :] = _numbers(tables, numeric)
     if classes:
         values[:, 0], columns = _codes(tables, columns)

@@ -18,7 +18,7 @@ class Columns:
     """Which columns a model reads, settled once against the training data and kept in the model.
 
     A panel's value columns are `targets` followed by `past`. With the wide layout the targets are the series,
-    and the panel has one target column called ``value``.
+    and the panel has one target column called ``value``. A target's own past is an input of forecasts alone.
     """
 
     targets: tuple[str, ...]
@@ -29,6 +29,7 @@ class Columns:
     frequency: str | None = None
     season: int = 1
     wide: bool = False
+    target_is_input: bool = True
     labels: tuple[str, ...] | None = None
 
     @property

@@ -24,7 +24,8 @@ class Scaler:
         targets: number of target columns, which come first.
         ids: the series that were seen in training.
         centre, spread: (series or 1, columns), after the transform. A constant column has spread 1.
-        deviation: (series, targets) population standard deviation in original units, for scaled errors.
+        deviation: (series, targets) population standard deviation in original units, for scaled errors; of all
+            training rows for series that have none.
         seasonal_error: (series, targets) mean absolute seasonal-naive error in original units, for MASE.
     """
 
@@ -71,7 +72,7 @@ def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str,
         ids=panel.ids,
         centre=np.stack([centre for centre, _ in own]),
         spread=np.stack([spread for _, spread in own]),
-        deviation=np.stack([_deviation(original[index]) for index in rows]),
+        deviation=_for_all([_deviation(original[index]) for index in rows], original[np.concatenate(rows)], part),
         seasonal_error=np.stack([_seasonal_error(original[index], season) for index in rows]),
     )
 
@@ -110,7 +111,7 @@ def adapt(scaler: Scaler, panel: Panel, known: Part, season: int) -> Scaler:
         ids=panel.ids,
         centre=scaler.centre if shared else mixed(scaler.centre, fresh.centre),
         spread=scaler.spread if shared else mixed(scaler.spread, fresh.spread),
-        deviation=mixed(scaler.deviation, fresh.deviation),
+        deviation=mixed(scaler.deviation, scaler.deviation.mean(0, keepdims=True) if shared else fresh.deviation),
         seasonal_error=mixed(scaler.seasonal_error, fresh.seasonal_error),
     )
 
@@ -136,6 +137,12 @@ _STATISTICS: dict[str, Callable[[Floats], tuple[Any, Any]]] = {
     "minmax": lambda x: (x.min(), np.ptp(x)),
     "none": lambda x: (0.0, 1.0),
 }
+
+
+def _for_all(own: list[Floats], training: Floats, part: Part) -> Floats:
+    """(series, targets) deviation of each series' training rows; where it has none, that of all training rows."""
+    whole = _deviation(training)
+    return np.stack([own[series] if size else whole for series, size in enumerate(part.last - part.first)])
 
 
 def _deviation(values: Floats) -> Floats:

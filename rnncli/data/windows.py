@@ -128,8 +128,8 @@ def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, devic
     series = np.repeat(np.arange(len(panel)), panel.lengths())
     count = len(columns.value_targets)
     scaled = scaler.apply(panel.values, series)
-    classes = columns.labels is not None
-    inputs, targets = (scaled[:, count:], panel.values[:, :count]) if classes else (scaled, scaled[:, :count])
+    inputs = scaled if columns.target_is_input else scaled[:, count:]
+    targets = scaled[:, :count] if columns.labels is None else panel.values[:, :count]
     observed = ~np.isnan(inputs)
     inputs = fill_forward(inputs, observed, panel)
     if missing == "mask":
@@ -167,28 +167,29 @@ def training_origins(panel: Panel, part: Part, context: int, horizon: int, strid
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
         if horizon == 0:
-            found.append(np.arange(last, max(begin, min(first + context, last) - 1), -stride)[::-1])
+            found.append(np.arange(last, max(first, begin + min(context, last - begin) - 1), -stride)[::-1])
             continue
         whole = last - horizon - (begin + context) + 1
         start = begin + (context if whole >= context else 1)
         found.append(np.arange(last - horizon, max(start, first) - 1, -stride)[::-1])
-    return np.concatenate(found).astype(np.int64)
+    return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
 
 
 def scoring_origins(panel: Panel, part: Part, context: int, horizon: int) -> Rows:
-    """Origins of every window whose targets lie in `part`, with as much context as leaves at least one window.
-
-    With a label for a target: the end of each series.
-    """
+    """Origins of every window whose targets lie in `part`, with as much context as leaves at least one window."""
+    if horizon == 0:
+        return training_origins(panel, part, context, 0, 1)
     found = []
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        if horizon == 0:
-            found.append(np.array([last]))
-            continue
         start = begin + max(1, min(context, last - horizon - begin))
         found.append(np.arange(max(start, first), last - horizon + 1))
     return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+
+
+def closing_origins(part: Part) -> Rows:
+    """The end of every series in `part`: one window each."""
+    return part.last[part.series()]
 
 
 def cut(panel: Panel, data: Resident, origins: Rows, context: int, horizon: int, normalise: str) -> Windows:

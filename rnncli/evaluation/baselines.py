@@ -1,4 +1,8 @@
-"""What needs no training: the forecasts and labels that a model has to beat."""
+"""What needs no network: the forecasts, numbers and labels that a model has to beat.
+
+A baseline is fitted to the training part and gives a function from windows (by their origins) to answers in original
+units: (windows, horizon, targets), or (windows, classes) for labels.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncli.data.panel import Columns, Floats, Panel, Rows
+from rnncli.data.scale import Scaler
 from rnncli.data.split import Part
 from rnncli.data.windows import fill_forward
+
+RIDGE_PENALTY = 0.05  # on each weight, a window, in scaled units
+RIDGE_CHUNK = 4096
+
+Answer = Callable[[Rows], Floats]
 
 
 @dataclass(frozen=True)
@@ -18,49 +28,150 @@ class History:
 
     Attributes:
         panel: in original units.
-        filled: (rows, targets) with the newest known value where one is missing.
         columns: with season and labels.
+        scaler: in the order of the panel's series.
         train: the training part.
+        origins: of the training windows.
+        context: rows of past in a window, at most.
+        horizon: rows of target; 0 if the target stands in the newest input row.
+        filled: (rows, targets) with the newest known value where one is missing.
     """
 
     panel: Panel
-    filled: Floats
     columns: Columns
+    scaler: Scaler
     train: Part
+    origins: Rows
+    context: int
+    horizon: int
+    filled: Floats
+
+    @property
+    def begins(self) -> Rows:
+        """(rows,) first row of the series of every row."""
+        return np.repeat(self.panel.offsets[:-1], self.panel.lengths())
+
+    @property
+    def series(self) -> Rows:
+        """(rows,) the series of every row."""
+        return np.repeat(np.arange(len(self.panel)), self.panel.lengths())
 
 
-def history(panel: Panel, columns: Columns, train: Part) -> History:
-    """The past that baselines use."""
-    targets = len(columns.value_targets)
-    filled = fill_forward(panel.values[:, :targets], panel.observed[:, :targets], panel)
-    return History(panel, filled, columns, train)
+def newest_known(panel: Panel, targets: int) -> Floats:
+    """(rows, targets) with the newest known value where one is missing."""
+    return fill_forward(panel.values[:, :targets], panel.observed[:, :targets], panel)
 
 
-def naive(past: History, origins: Rows, horizon: int) -> Floats:
-    """The newest value, for every step: (windows, horizon, targets)."""
-    return np.repeat(past.filled[origins - 1][:, None], horizon, axis=1)
+def naive(past: History) -> Answer:
+    """The newest value, for every step."""
+    return lambda origins: np.repeat(past.filled[origins - 1][:, None], past.horizon, axis=1)
 
 
-def seasonal_naive(past: History, origins: Rows, horizon: int) -> Floats:
+def seasonal_naive(past: History) -> Answer:
     """The value one season before, the newest season repeated; the newest value where there is no season yet."""
-    season = past.columns.season
-    rows = origins[:, None] - season + np.arange(horizon) % season
-    begins = past.panel.offsets[past.panel.series_of(origins - 1)]
-    reaches = (origins - season >= begins)[:, None]
-    return past.filled[np.where(reaches, rows, origins[:, None] - 1)]
+    season, begins = past.columns.season, past.begins
+
+    def answer(origins: Rows) -> Floats:
+        rows = origins[:, None] - season + np.arange(past.horizon) % season
+        reaches = (origins - season >= begins[origins - 1])[:, None]
+        return past.filled[np.where(reaches, rows, origins[:, None] - 1)]
+
+    return answer
 
 
-def majority(past: History, origins: Rows, horizon: int) -> Floats:
-    """The share of every class among the training series, for every window: (windows, classes)."""
+def drift(past: History) -> Answer:
+    """The line through the first and the newest value of the window (Hyndman and Athanasopoulos, 5.2)."""
+    begins = past.begins
+
+    def answer(origins: Rows) -> Floats:
+        first = np.maximum(begins[origins - 1], origins - past.context)
+        newest = past.filled[origins - 1]
+        slope = (newest - past.filled[first]) / np.maximum(origins - 1 - first, 1)[:, None]
+        return newest[:, None] + slope[:, None] * np.arange(1, past.horizon + 1)[:, None]
+
+    return answer
+
+
+def mean(past: History) -> Answer:
+    """The mean of the series' training rows, or of all training rows where the series has none."""
+    targets = past.panel.values[:, : past.filled.shape[1]]
+    inside = [np.arange(first, last) for first, last in zip(past.train.first, past.train.last, strict=True)]
+    whole = np.nanmean(targets[np.concatenate(inside)], axis=0)
+    known = [np.isfinite(targets[rows]).any(axis=0).all() for rows in inside]
+    own = np.stack(
+        [np.nanmean(targets[rows], axis=0) if good else whole for rows, good in zip(inside, known, strict=True)]
+    )
+    series = past.series
+    if past.horizon == 0:  # whole series are held out: they have no mean of their own
+        return lambda origins: np.broadcast_to(whole, (len(origins), 1, len(whole)))
+    return lambda origins: np.repeat(own[series[origins - 1]][:, None], past.horizon, axis=1)
+
+
+def ridge(past: History) -> Answer:
+    """A linear map with a small penalty, in closed form: W = (A'A + p N I)^-1 A'Y (Hoerl and Kennard 1970).
+
+    For forecasts A holds the window's values less its last and Y the targets likewise, in scaled units, one map for
+    all series and targets; for a number at the newest row, A holds the scaled inputs of that row.
+    """
+    return _ridge_forecast(past) if past.horizon else _ridge_last_row(past)
+
+
+def _ridge_forecast(past: History) -> Answer:
+    scaled = past.scaler.apply(past.panel.values, past.series)[:, : past.filled.shape[1]]
+    scaled = fill_forward(scaled, ~np.isnan(scaled), past.panel)
+    begins, back, ahead = past.begins, np.arange(-past.context, 0), np.arange(past.horizon)
+
+    def features(origins: Rows) -> tuple[Floats, Floats]:
+        """(windows * targets, context) values less the last, and (windows, 1, targets) the last."""
+        rows = np.maximum(origins[:, None] + back, begins[origins - 1][:, None])
+        last = scaled[origins - 1][:, None]
+        return np.moveaxis(scaled[rows] - last, 2, 1).reshape(-1, past.context), last
+
+    squares = np.zeros((past.context, past.context))
+    products = np.zeros((past.context, past.horizon))
+    for start in range(0, len(past.origins), RIDGE_CHUNK):
+        origins = past.origins[start : start + RIDGE_CHUNK]
+        inputs, last = features(origins)
+        targets = np.moveaxis(scaled[origins[:, None] + ahead] - last, 2, 1).reshape(-1, past.horizon)
+        squares += inputs.T @ inputs
+        products += inputs.T @ targets
+    count = len(past.origins) * scaled.shape[1]
+    weights = np.linalg.solve(squares + RIDGE_PENALTY * count * np.eye(past.context), products)
+
+    def answer(origins: Rows) -> Floats:
+        inputs, last = features(origins)
+        ahead_of_last = (inputs @ weights).reshape(len(origins), -1, past.horizon)
+        return past.scaler.invert(np.moveaxis(ahead_of_last, 1, 2) + last, past.series[origins - 1])
+
+    return answer
+
+
+def _ridge_last_row(past: History) -> Answer:
+    count = past.filled.shape[1]
+    inputs = past.scaler.apply(past.panel.values, past.series)[:, count:]
+    inputs = np.concatenate([np.nan_to_num(inputs), np.ones((len(inputs), 1))], axis=1)
+    rows = past.origins - 1
+    rows = rows[past.panel.observed[rows, :count].all(axis=1)]
+    penalty = RIDGE_PENALTY * len(rows) * np.diag([1.0] * (inputs.shape[1] - 1) + [1e-9])
+    own = inputs[rows]
+    weights = np.linalg.solve(own.T @ own + penalty, own.T @ past.panel.values[rows, :count])
+    return lambda origins: (inputs[origins - 1] @ weights)[:, None]
+
+
+def majority(past: History) -> Answer:
+    """The share of every class among the training series, for every window."""
     assert past.columns.labels is not None
     series = past.train.series()
     codes = past.panel.values[past.train.last[series] - 1, 0]
     counts = np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(past.columns.labels))
-    return np.tile(counts / counts.sum(), (len(origins), 1))
+    return lambda origins: np.tile(counts / counts.sum(), (len(origins), 1))
 
 
-BASELINES: dict[str, Callable[[History, Rows, int], Floats]] = {
+BASELINES: dict[str, Callable[[History], Answer]] = {
     "naive": naive,
     "seasonal_naive": seasonal_naive,
+    "drift": drift,
+    "mean": mean,
+    "ridge": ridge,
     "majority": majority,
 }

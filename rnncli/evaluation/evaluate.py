@@ -14,9 +14,9 @@ from rnncli.data.panel import Floats, Rows
 from rnncli.data.regular import with_frequency
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import Windows
+from rnncli.data.windows import context_rows, training_origins
 from rnncli.errors import DataError, Place
-from rnncli.evaluation.baselines import BASELINES, History, history
+from rnncli.evaluation.baselines import BASELINES, History, newest_known
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.metrics import METRICS, Scores, Units
 from rnncli.trained import TrainedModel
@@ -81,31 +81,32 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
         baselines={name: Scores(metrics, len(data.panel), steps) for name in model.config.evaluation.baselines or ()},
         windows=len(windows),
     )
-    past = history(data.panel, data.columns, data.split.train)
+    past = _history(model, data)
+    answers = {name: BASELINES[name](past) for name in scored.baselines}
     for index, answer in answer_batches(model.network, model.task, windows):
-        _add(model, data, windows, index, answer, scored, past)
+        series, origins = windows.series[index], windows.origins[index]
+        truth = _truth(data, origins, windows.horizon, model.scaler.targets)
+        units = Units(data.scaler.deviation[series][:, None], data.scaler.seasonal_error[series][:, None])
+        scored.model.add(truth, model.task.original(answer, data.scaler, series), units, series)
+        for name, scores in scored.baselines.items():
+            scores.add(truth, answers[name](origins), units, series)
     return scored
 
 
-def _add(
-    model: TrainedModel,
-    data: Prepared,
-    windows: Windows,
-    index: Rows,
-    answer: Floats,
-    scored: Scored,
-    past: History,
-) -> None:
-    """Score the windows at `index`, whose answers are `answer`."""
-    series, origins = windows.series[index], windows.origins[index]
-    truth = _truth(data, origins, windows.horizon, model.scaler.targets)
-    units = Units(
-        deviation=data.scaler.deviation[series][:, None],
-        seasonal_error=data.scaler.seasonal_error[series][:, None],
+def _history(model: TrainedModel, data: Prepared) -> History:
+    """What the baselines may look at."""
+    window, horizon = model.config.window, model.task.horizon(model.config.task)
+    context = context_rows(window.context or "full", data.panel)
+    return History(
+        panel=data.panel,
+        columns=data.columns,
+        scaler=data.scaler,
+        train=data.split.train,
+        origins=training_origins(data.panel, data.split.train, context, horizon, window.stride),
+        context=context,
+        horizon=horizon,
+        filled=newest_known(data.panel, model.scaler.targets),
     )
-    scored.model.add(truth, model.task.original(answer, data.scaler, series), units, series)
-    for name, scores in scored.baselines.items():
-        scores.add(truth, BASELINES[name](past, origins, windows.horizon), units, series)
 
 
 def _truth(data: Prepared, origins: Rows, horizon: int, targets: int) -> Floats:

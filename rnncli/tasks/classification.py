@@ -7,11 +7,11 @@ import pandas as pd
 from torch import Tensor
 
 from rnncli.config import schema
-from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
 from rnncli.tasks.metrics import LABEL_METRICS
+from rnncli.tasks.regression import row_names
 
 
 class Classification:
@@ -41,12 +41,7 @@ class Classification:
     def table(self, answer: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
         """A row a series: the likeliest class and the probability of each."""
         assert columns.labels is not None
-        series = panel.series_of(origins - 1)
-        parts: dict[str, object] = {
-            name: [panel.ids[index][position] for index in series] for position, name in enumerate(columns.series)
-        }
-        if columns.time is not None:
-            parts[columns.time] = clock.write(panel.times[origins - 1], columns.time_format)
+        parts = row_names(panel, columns, origins)
         parts["prediction"] = [columns.labels[code] for code in answer.argmax(1)]
         for code, label in enumerate(columns.labels):
             parts[f"p_{label}"] = answer[:, code]

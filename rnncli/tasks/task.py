@@ -14,6 +14,7 @@ from rnncli.data.windows import Batch
 from rnncli.tasks.classification import Classification
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric
+from rnncli.tasks.regression import Regression
 
 
 class Task(Protocol):
@@ -41,4 +42,8 @@ class Task(Protocol):
         """The rows that `predict` prints, for windows that end at the panel rows `origins`."""
 
 
-TASKS: dict[str, Task] = {"forecasting": Forecasting(), "classification": Classification()}
+TASKS: dict[str, Task] = {
+    "forecasting": Forecasting(),
+    "classification": Classification(),
+    "regression": Regression(),
+}

@@ -17,6 +17,7 @@ from rnncli.data.split import Part, Split, split
 from rnncli.data.windows import (
     Resident,
     Windows,
+    closing_origins,
     context_rows,
     cut,
     resident,
@@ -50,7 +51,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     panel, columns = read_panel(tables, columns, config.data.missing)
     if kind == "forecasting":
         columns = with_frequency(panel, columns, tables, config.data.season)
-    else:
+    elif kind == "classification":
         _check_labels(panel, columns)
     horizon = TASKS[kind].horizon(config.task)
     parts = split(panel, columns, config.split, horizon, config.seed)
@@ -87,10 +88,11 @@ def training_windows(config: schema.Config, data: Prepared, values: Resident) ->
 
 
 def scoring_windows(config: schema.Config, data: Prepared, part: Part, values: Resident) -> Windows:
-    """Every window whose targets lie in a part."""
+    """Every window whose targets lie in a part; of sequences with a label, the last."""
     horizon = TASKS[config.task.kind].horizon(config.task)
     context = context_rows(config.window.context or "full", data.panel)
-    origins = scoring_origins(data.panel, part, context, horizon)
+    label = data.columns.labels is not None
+    origins = closing_origins(part) if label else scoring_origins(data.panel, part, context, horizon)
     return cut(data.panel, values, origins, context, horizon, str(config.window.normalise))
 
 

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
 
-from rnncli.data.panel import Columns, Panel
-from rnncli.data.split import Part
-from rnncli.evaluation.baselines import history, majority, naive, seasonal_naive
+from rnncli.config import schema
+from rnncli.data.panel import Columns, Panel, Rows
+from rnncli.data.scale import fit_scaler
+from rnncli.data.split import Part, everything
+from rnncli.evaluation.baselines import (
+    RIDGE_PENALTY,
+    History,
+    drift,
+    majority,
+    mean,
+    naive,
+    newest_known,
+    ridge,
+    seasonal_naive,
+)
 from rnncli.evaluation.evaluate import skill
 
 
-def panel_of(*series: list[float]) -> Panel:
+def panel_of(*series: list[float], inputs: np.ndarray | None = None) -> Panel:
     values = np.concatenate([np.array(one, dtype=float) for one in series])[:, None]
+    values = values if inputs is None else np.concatenate([values, inputs], axis=1)
     offsets = np.cumsum([0, *(len(one) for one in series)])
     return Panel(
-        columns=("y",),
+        columns=("y", "x", "z")[: values.shape[1]],
         ids=tuple((str(number),) for number in range(len(series))),
         offsets=offsets,
         times=np.arange(len(values)),
@@ -24,28 +39,84 @@ def panel_of(*series: list[float]) -> Panel:
     )
 
 
+def history(
+    panel: Panel,
+    horizon: int,
+    *,
+    train: Part | None = None,
+    season: int = 1,
+    context: int = 4,
+    origins: Rows | None = None,
+    labels: tuple[str, ...] | None = None,
+) -> History:
+    part = train or everything(panel)
+    return History(
+        panel=panel,
+        columns=Columns(("y",), season=season, labels=labels),
+        scaler=fit_scaler(panel, part, schema.Scale(per="panel"), "none", season, 1),
+        train=part,
+        origins=np.array([], dtype=np.int64) if origins is None else origins,
+        context=context,
+        horizon=horizon,
+        filled=newest_known(panel, 1),
+    )
+
+
 def test_naive_repeats_the_newest_known_value() -> None:
     panel = panel_of([1, 2, np.nan, 4], [7, 8])
-    past = history(panel, Columns(("y",)), Part(panel.offsets[:-1], panel.offsets[1:]))
-    forecast = naive(past, np.array([3, 4, 6]), 2)
-    assert forecast[:, :, 0].tolist() == [[2, 2], [4, 4], [8, 8]]
+    assert naive(history(panel, 2))(np.array([3, 4, 6]))[:, :, 0].tolist() == [[2, 2], [4, 4], [8, 8]]
 
 
 def test_seasonal_naive_repeats_the_newest_season_and_falls_back() -> None:
     panel = panel_of([1, 2, 3, 4, 5, 6, 7], [10, 20])
-    past = history(panel, Columns(("y",), season=3), Part(panel.offsets[:-1], panel.offsets[1:]))
-    forecast = seasonal_naive(past, np.array([6, 3, 2, 9]), 5)
-    assert forecast[0, :, 0].tolist() == [4, 5, 6, 4, 5]
-    assert forecast[1, :, 0].tolist() == [1, 2, 3, 1, 2]
-    assert forecast[2, :, 0].tolist() == [2, 2, 2, 2, 2]
-    assert forecast[3, :, 0].tolist() == [20, 20, 20, 20, 20]
+    forecast = seasonal_naive(history(panel, 5, season=3))(np.array([6, 3, 2, 9]))[:, :, 0]
+    assert forecast.tolist() == [[4, 5, 6, 4, 5], [1, 2, 3, 1, 2], [2, 2, 2, 2, 2], [20, 20, 20, 20, 20]]
+
+
+def test_drift_goes_on_along_the_line_through_the_window() -> None:
+    panel = panel_of([0, 1, 5, 3, 9], [2, 4])
+    forecast = drift(history(panel, 2, context=3))(np.array([5, 2, 7, 6]))[:, :, 0]
+    assert forecast.tolist() == [[11, 13], [2, 3], [6, 8], [2, 2]]
+
+
+def test_mean_is_that_of_the_training_rows_alone() -> None:
+    panel = panel_of([1, 3, 100, 100], [10, 20, 100, 100])
+    train = Part(np.array([0, 4]), np.array([2, 6]))
+    forecast = mean(history(panel, 2, train=train))(np.array([3, 7]))[:, :, 0]
+    assert forecast.tolist() == [[2, 2], [15, 15]]
+    whole_series = Part(np.array([0, 4]), np.array([4, 4]))
+    numbers = mean(history(panel, 0, train=whole_series))(np.array([8]))
+    assert numbers[:, 0, 0].tolist() == [51]
+
+
+def test_ridge_forecast_is_scikit_learns() -> None:
+    random = np.random.default_rng(0)
+    panel = panel_of(list(random.normal(size=60).cumsum()), list(random.normal(size=40).cumsum()))
+    origins = np.concatenate([np.arange(5, 58), np.arange(65, 98)])
+    past = history(panel, 2, context=5, origins=origins)
+    scaled = past.scaler.apply(panel.values, past.series)[:, 0]
+    inputs = np.stack([scaled[origin - 5 : origin] - scaled[origin - 1] for origin in origins])
+    targets = np.stack([scaled[origin : origin + 2] - scaled[origin - 1] for origin in origins])
+    model = Ridge(alpha=RIDGE_PENALTY * len(origins), fit_intercept=False).fit(inputs, targets)
+    expected = (model.predict(inputs) + scaled[origins - 1][:, None]) * past.scaler.spread[0, 0] + past.scaler.centre[
+        0, 0
+    ]
+    assert ridge(past)(origins)[:, :, 0] == pytest.approx(expected)
+
+
+def test_ridge_finds_a_number_in_the_newest_row() -> None:
+    random = np.random.default_rng(1)
+    inputs = random.normal(size=(200, 2))
+    panel = panel_of(list(3 * inputs[:, 0] - inputs[:, 1] + 10), inputs=inputs)
+    answer = ridge(history(panel, 0, origins=np.arange(1, 150)))(np.arange(151, 201))[:, 0, 0]
+    assert answer == pytest.approx(panel.values[150:, 0], abs=0.7)
+    assert np.corrcoef(answer, panel.values[150:, 0])[0, 1] > 0.99
 
 
 def test_majority_gives_the_shares_of_the_training_series() -> None:
     panel = panel_of([0, 0], [1, 1], [1, 1], [2, 2])
     train = Part(panel.offsets[:-1], np.array([2, 4, 6, 6]))
-    past = history(panel, Columns(("y",), labels=("a", "b", "c")), train)
-    shares = majority(past, np.array([8]), 0)
+    shares = majority(history(panel, 0, train=train, labels=("a", "b", "c")))(np.array([8]))
     assert shares.tolist() == [[1 / 3, 2 / 3, 0.0]]
 
 

@@ -1,0 +1,53 @@
+"""What ``rnncli compare`` does."""
+
+from pathlib import Path
+from typing import Any
+
+from rnncli import console
+from rnncli.console import Sheet
+from rnncli.errors import CheckpointError, Place
+from rnncli.training.folder import METRICS, read_json
+
+_LARGER_IS_BETTER = {"accuracy", "f1"}
+
+
+def comparison(runs: list[Path]) -> dict[str, Any]:
+    """The metrics of every run, and which run is best at each.
+
+    Raises:
+        CheckpointError: if a run has no metrics, or the runs are not of one task.
+    """
+    found = [read_json(run / METRICS) for run in runs]
+    for run, metrics in zip(runs, found, strict=True):
+        if metrics.get("task") != found[0].get("task"):
+            message = f"is {metrics.get('task')}, {runs[0]} is {found[0].get('task')}"
+            raise CheckpointError(message, "compare runs of one task", Place(str(run)))
+    part = "test" if all(metrics["test"] for metrics in found) else "validation"
+    rows = [
+        {"run": str(run), "parameters": metrics["parameters"], "seconds": metrics["seconds"], **metrics[part]}
+        for run, metrics in zip(runs, found, strict=True)
+    ]
+    names = [name for name in rows[0] if name not in ("run", "parameters", "seconds")]
+    return {"task": found[0]["task"], "part": part, "runs": rows, "best": {name: _best(rows, name) for name in names}}
+
+
+def _best(rows: list[dict[str, Any]], name: str) -> str | None:
+    known = [row for row in rows if row.get(name) is not None]
+    if not known:
+        return None
+    choose = max if name in _LARGER_IS_BETTER else min
+    return str(choose(known, key=lambda row: row[name])["run"])
+
+
+def sheets(result: dict[str, Any]) -> list[Sheet]:
+    """A row a run; for people the best of each metric has a star, and mse is left to rmse."""
+    rows = result["runs"]
+    if not console.wants_table():
+        return [Sheet("", list(rows[0]), [list(row.values()) for row in rows])]
+    names = [name for name in result["best"] if name != "mse"]
+    cells = [[row["run"], *(_starred(row, name, result["best"]) for name in names)] for row in rows]
+    return [Sheet(f"{result['part']} part", ["run", *names], cells)]
+
+
+def _starred(row: dict[str, Any], name: str, best: dict[str, str]) -> str:
+    return f"{console.show(row[name])}{'*' if best[name] == row['run'] else ' '}"
