@@ -1,7 +1,8 @@
 """Trained models and training states in safetensors: written atomically, checked before they are believed.
 
-A file is the safetensors format with one metadata key, ``rnncli``, holding JSON: format version, kind, contents and
-the SHA-256 of the tensor bytes. No class or function is ever looked up by a name from a file.
+A file is the safetensors format with one metadata key, ``rnncli``, holding JSON: format version, kind, contents, the
+tensors' names, and the SHA-256 of all that and of the tensor bytes. No class or
+function is ever looked up by a name from a file.
 """
 
 from __future__ import annotations
@@ -50,16 +51,10 @@ def model_path(run: Path) -> Path:
 
 def encode(kind: str, content: Mapping[str, Any], tensors: Tensors) -> bytes:
     """The bytes of a file; the same for the same input, always."""
-    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    ordered = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     listing = [[name, str(array.dtype), list(array.shape)] for name, array in ordered.items()]
-    described = {
-        "format": FORMAT,
-        "kind": kind,
-        "content": content,
-        "tensors": listing,
-        "sha256": _digest(ordered),
-    }
-    text = json.dumps(described, sort_keys=True, allow_nan=False, ensure_ascii=True)
+    described = {"format": FORMAT, "kind": kind, "content": content, "tensors": listing}
+    text = _text({**described, "sha256": _digest(described, ordered)})
     return bytes(save_tensors(ordered, metadata={"rnncli": text}))
 
 
@@ -79,8 +74,8 @@ def decode(raw: bytes, file: str, kind: str) -> Stored:
     listing = [[name, str(array.dtype), list(array.shape)] for name, array in sorted(tensors.items())]
     if listing != described["tensors"]:
         raise _bad(file, "damaged: the tensors are not those that were saved")
-    if _digest(dict(sorted(tensors.items()))) != described["sha256"]:
-        raise _bad(file, "damaged: the checksum of the weights does not match")
+    if _digest(described, dict(sorted(tensors.items()))) != described["sha256"]:
+        raise _bad(file, "damaged: the checksum does not match")
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise _bad(file, "holds numbers that are not finite")
     return Stored(kind, described["content"], tensors)
@@ -147,7 +142,10 @@ def _link(path: Path, previous: Path) -> None:
     temporary = previous.with_name(f"{TEMPORARY}{os.getpid()}-{previous.name}")
     temporary.unlink(missing_ok=True)
     os.link(path, temporary)
-    os.replace(temporary, previous)
+    try:
+        os.replace(temporary, previous)
+    finally:  # renaming a link over another to the same file leaves both
+        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -167,10 +165,14 @@ def _reason(error: OSError, path: Path, needed: int) -> str:
     return f"{reason}: {needed:,} bytes needed, {status.f_bavail * status.f_frsize:,} free"
 
 
-def _digest(tensors: Tensors) -> str:
-    digest = hashlib.sha256()
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=True)
+
+
+def _digest(described: Mapping[str, Any], tensors: Tensors) -> str:
+    digest = hashlib.sha256(_text({key: described[key] for key in described if key != "sha256"}).encode())
     for array in tensors.values():
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
@@ -178,7 +180,7 @@ def _described(raw: bytes, file: str) -> dict[str, Any]:
     """The JSON in the header, after every check that needs no tensor."""
     header = _header(raw, file)
     metadata = header.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or set(metadata) != {"rnncli"}:
+    if not isinstance(metadata, dict) or set(metadata) != {"rnncli"} or not isinstance(metadata["rnncli"], str):
         raise _bad(file, "not a model of rnncli")
     if len(header) > MAX_TENSORS:
         raise _bad(file, f"{len(header):,} tensors")
@@ -188,12 +190,14 @@ def _described(raw: bytes, file: str) -> dict[str, Any]:
             raise _bad(file, "damaged: tensors overlap or are of an unknown kind")
         end = entry["data_offsets"][1]
     described = _json(metadata["rnncli"], file)
-    if not isinstance(described.get("format"), int):
+    if type(described.get("format")) is not int or described["format"] < 1:
         raise _bad(file, "not a model of rnncli")
     if described["format"] > FORMAT:
         raise CheckpointError(f"format {described['format']} needs a newer rnncli", "upgrade rnncli", Place(file))
     if set(described) != {"format", "kind", "content", "tensors", "sha256"}:
         raise _bad(file, "damaged: its description is incomplete")
+    if not isinstance(described["content"], dict):
+        raise _bad(file, "damaged: its description says nothing")
     return described
 
 
@@ -209,15 +213,20 @@ def _header(raw: bytes, file: str) -> dict[str, Any]:
     valid = all(
         isinstance(entry, dict)
         and set(entry) == {"dtype", "shape", "data_offsets"}
-        and isinstance(entry["data_offsets"], list)
+        and isinstance(entry["dtype"], str)
+        and _are_sizes(entry["shape"])
+        and _are_sizes(entry["data_offsets"])
         and len(entry["data_offsets"]) == 2
-        and all(type(offset) is int for offset in entry["data_offsets"])
         for name, entry in header.items()
         if name != "__metadata__"
     )
     if not valid:
         raise _bad(file, "damaged: not a safetensors header")
     return header
+
+
+def _are_sizes(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 
 def _json(text: str, file: str) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _to_stderr(text: str) -> None:
         sys.stderr.write("\n".join(visible(line) for line in text.split("\n")) + "\n")
         sys.stderr.flush()
     except OSError:  # nobody listens any more: that is no reason to stop
-        sys.stderr = None
+        silence(sys.stderr)
 
 
 def fail(document: Mapping[str, Any], lines: Iterable[str]) -> None:
@@ -92,7 +92,8 @@ def wants_table() -> bool:
 
 def shows_progress() -> bool:
     """Whether a progress bar can be drawn."""
-    return settings.progress and not settings.quiet and sys.stderr is not None and sys.stderr.isatty()
+    capable = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return settings.progress and not settings.quiet and capable
 
 
 def emit_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -124,13 +125,19 @@ def emit_document(document: Mapping[str, Any], sheets: Sequence[Sheet], closing:
 
 def write_csv(stream: IO[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a header and rows."""
+    cell = _cell_shown if stream.isatty() else _cell
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerow([cell(name) for name in columns])
+    writer.writerows([cell(value) for value in row] for row in rows)
 
 
 def _cell(value: Any) -> Any:
     return f"{value:.9g}" if isinstance(value, float) else "" if value is None else value
+
+
+def _cell_shown(value: Any) -> Any:
+    """A cell on its way to a terminal; in a pipe names keep their bytes."""
+    return visible(value) if isinstance(value, str) else _cell(value)
 
 
 def _print_json(value: Any, indent: int | None = 2) -> None:
@@ -189,7 +196,7 @@ def closing_stdout() -> Iterator[None]:
     sys.stdout.flush()
 
 
-def silence_stdout() -> None:
-    """Let Python's own flush at exit go nowhere, after the reader of the pipe has left."""
+def silence(stream: IO[str]) -> None:
+    """Send a stream that nobody reads, or that has no room, to nowhere; Python's own flush at exit too."""
     with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from rnncli import checkpoint
 from rnncli.config import schema
@@ -18,6 +20,8 @@ from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
 from rnncli.model.network import Network
 from rnncli.tasks.task import TASKS, Task
+
+_RESTORE = "restore the file from a copy, or train again"
 
 
 @dataclass(frozen=True)
@@ -55,21 +59,33 @@ def network_tensors(network: Network) -> checkpoint.Tensors:
     return {f"network.{name}": tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
-def load_network(network: Network, tensors: checkpoint.Tensors, file: str) -> None:
-    """Put saved weights into a network.
+def load_network(network: Network, tensors: checkpoint.Tensors, file: str, *, assign: bool = False) -> None:
+    """Put saved weights into a network; with `assign` they become its parameters, wherever it was.
 
     Raises:
         CheckpointError: unless names, shapes and types are exactly the network's.
     """
-    wanted = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    saved = {name: array for name, array in tensors.items() if name.startswith("network.")}
+    saved = check_weights(network, tensors, file)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in saved.items()}, assign=assign)
+
+
+def check_weights(
+    network: Network, tensors: checkpoint.Tensors, file: str, group: str = "network."
+) -> checkpoint.Tensors:
+    """The saved weights of a group, without its name.
+
+    Raises:
+        CheckpointError: unless names, shapes and types are exactly the network's.
+    """
+    wanted = {f"{group}{name}": tensor for name, tensor in network.state_dict().items()}
+    saved = {name: array for name, array in tensors.items() if name.startswith(group)}
     for name in sorted(wanted.keys() | saved.keys()):
         shape = tuple(wanted[name].shape) if name in wanted else None
         found = saved[name].shape if name in saved and saved[name].dtype == np.float32 else None
         if shape != found or shape is None:
             message = f"{name} is {found}, the config's network has {shape}"
-            raise CheckpointError(message, "train again, or restore the file", Place(file))
-    network.load_state_dict({name.removeprefix("network."): torch.from_numpy(array) for name, array in saved.items()})
+            raise CheckpointError(message, _RESTORE, Place(file))
+    return {name.removeprefix(group): array for name, array in saved.items()}
 
 
 def model_bytes(config: schema.Config, columns: Columns, scaler: Scaler, weights: checkpoint.Tensors) -> bytes:
@@ -109,33 +125,68 @@ def load_model(run: Path, device: torch.device) -> TrainedModel:
     """
     path = checkpoint.model_path(run)
     stored = checkpoint.read(path, checkpoint.MODEL)
-    try:
-        config = check(Document(stored.content["config"], {}))
-        columns = _columns(stored.content["columns"])
-        scaler = saved_scaler(stored, config.scale)
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise CheckpointError(f"damaged: {error}", "train again, or restore the file", Place(str(path))) from None
-    network = build_network(config, columns, 0)
-    load_network(network, stored.tensors, str(path))
+    config, columns, scaler = saved_parts(stored, str(path))
+    with torch.device("meta"):  # shapes alone, until they are known to be the file's
+        network = build_network(config, columns, 0)
+    names = {f"network.{name}" for name in network.state_dict()} | set(scaler_tensors(scaler))
+    if set(stored.tensors) != names:
+        odd = ", ".join(sorted(set(stored.tensors) ^ names)[:3])
+        raise CheckpointError(f"not the tensors of its config: {odd}", _RESTORE, Place(str(path)))
+    load_network(network, stored.tensors, str(path), assign=True)
     return TrainedModel(config, columns, scaler, network.to(device))
 
 
-def _columns(saved: dict[str, Any]) -> Columns:
-    lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
-    return Columns(**lists)
+def saved_parts(stored: checkpoint.Stored, file: str) -> tuple[schema.Config, Columns, Scaler]:
+    """Config, columns and scaler of a model or of a training state.
+
+    Raises:
+        CheckpointError: unless they are of their types and fit each other.
+    """
+    content = stored.content
+    try:
+        values = content["config"]
+        config = check(Document(values if isinstance(values, dict) else {}, {}))
+        columns = TypeAdapter(Columns).validate_json(json.dumps(content["columns"]), strict=True)
+        said = TypeAdapter(_Said).validate_json(json.dumps(content["scaler"]), strict=True)
+        scaler = _scaler(stored.tensors, said, config, columns)
+    except ConfigError as error:
+        raise CheckpointError(f"damaged: {error.problems[0]}", _RESTORE, Place(file)) from None
+    except (KeyError, ValueError) as error:
+        first = str(error).split("\n")[0]
+        raise CheckpointError(f"damaged: {type(error).__name__}: {first}", _RESTORE, Place(file)) from None
+    return config, columns, scaler
 
 
-def saved_scaler(stored: checkpoint.Stored, settings: schema.Scale) -> Scaler:
-    """The scaler of a file that holds one."""
-    saved = stored.content["scaler"]
-    seasonal = stored.tensors["scaler.seasonal_error"]
+@dataclass(frozen=True)
+class _Said:
+    """What a file says of a scaler beside its numbers."""
+
+    transform: Literal["none", "log"]
+    targets: int
+    ids: tuple[tuple[str, ...], ...]
+
+
+def _scaler(tensors: checkpoint.Tensors, said: _Said, config: schema.Config, columns: Columns) -> Scaler:
+    own = len(said.ids) if config.scale.per == "series" else 1
+    shapes = {
+        "scaler.centre": (own, len(columns.values)),
+        "scaler.spread": (own, len(columns.values)),
+        "scaler.deviation": (len(said.ids), said.targets),
+        "scaler.seasonal_error": (len(said.ids), said.targets),
+    }
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape or tensors[name].dtype != np.float64:
+            raise ValueError(f"{name} is {tensors[name].dtype} {tensors[name].shape}, not float64 {shape}")
+    if said.targets != len(columns.value_targets) or said.transform != config.window.transform:
+        raise ValueError("the scaler is not that of the config")
+    seasonal = tensors["scaler.seasonal_error"]
     return Scaler(
-        settings=settings,
-        transform=saved["transform"],
-        targets=saved["targets"],
-        ids=tuple(tuple(key) for key in saved["ids"]),
-        centre=stored.tensors["scaler.centre"],
-        spread=stored.tensors["scaler.spread"],
-        deviation=stored.tensors["scaler.deviation"],
+        settings=config.scale,
+        transform=said.transform,
+        targets=said.targets,
+        ids=said.ids,
+        centre=tensors["scaler.centre"],
+        spread=tensors["scaler.spread"],
+        deviation=tensors["scaler.deviation"],
         seasonal_error=np.where(seasonal > 0, seasonal, np.nan),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -95,8 +96,12 @@ def _guarded(argv: list[str]) -> int:
             result = app(args=argv, prog_name="rnncli", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
-        console.silence_stdout()
+        console.silence(sys.stdout)
         return 141
+    except SystemExit as error:  # Typer's way of saying that the pipe was closed
+        closed = isinstance(error.__context__, BrokenPipeError)
+        console.silence(sys.stdout)
+        return 141 if closed else 1
     except KeyboardInterrupt:
         return 130
     except _USAGE_ERRORS as error:
@@ -111,6 +116,9 @@ def _guarded(argv: list[str]) -> int:
 def _refuse_repeats(argv: list[str]) -> None:
     names = [text.partition("=")[0] for text in argv[: argv.index("--") if "--" in argv else None]]
     flags = [name for name in names if name.startswith("--")]
+    for name in names:
+        if re.fullmatch("-[qv]+", name):
+            flags += [{"q": "--quiet", "v": "--verbose"}[letter] for letter in name[1:]]
     for flag in flags:
         if flags.count(flag) > 1:
             raise UsageError(f"{flag} is given twice", "give it once")
@@ -130,8 +138,11 @@ def _report_usage(error: Any) -> int:
     text = error.format_message()
     if console.settings.format == "json":
         console.fail(UsageError(text).as_json(), [])
-    elif sys.stderr is not None:
-        error.show()
+    elif type(error).__name__ == "NoArgsIsHelpError":
+        console.fail({}, [text])
+    else:
+        usage = [error.ctx.get_usage(), f"Try '{error.ctx.command_path} --help' for help.", ""] if error.ctx else []
+        console.fail({}, [*usage, f"Error: {text}"])
     return 2
 
 
@@ -139,7 +150,7 @@ def _report_other(error: Exception) -> int:
     """Errors of the machine, and bugs."""
     if isinstance(error, OSError):
         _report(ResourceError(f"{error.strerror or error}", place=None))
-        console.silence_stdout()
+        console.silence(sys.stdout)
         return 5
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):
         _report(ResourceError("out of memory", "lower training.batch_size or window.context"))

@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, cast, get_type_hints
 
 import typer
@@ -20,6 +21,18 @@ def format_option(text: str) -> str:
     if text not in console.FORMATS:
         raise typer.BadParameter(f"{text} is not one of {', '.join(console.FORMATS)}")
     return text
+
+
+def file_name(text: str) -> str:
+    """A file name, or - for stdin."""
+    if not text:
+        raise typer.BadParameter("an empty name")
+    return text
+
+
+def folder_name(text: str) -> Path:
+    """A folder."""
+    return Path(file_name(text))
 
 
 def duration(text: str) -> float:
@@ -44,6 +57,8 @@ def _shared(
     if json and format not in (None, "json"):
         raise UsageError(f"--json and --format {format}", "give one of them")
     settings = console.settings
+    if format is not None and settings.format not in ("auto", format):
+        raise UsageError(f"--format {format} beside {settings.format}", "give one of them")
     settings.format = "json" if json else cast(console.Format, format or settings.format)
     settings.quiet |= quiet
     settings.verbose |= verbose
@@ -71,9 +86,12 @@ def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or a model.safetensors.", show_default=False)]
+Run = Annotated[
+    str, typer.Argument(parser=file_name, metavar="RUN", help="Run folder, or a model.safetensors.", show_default=False)
+]
 DataFile = Annotated[
-    str | None, typer.Option("--data", metavar="FILE|-", help="Read this instead of data.path; - is stdin.")
+    str | None,
+    typer.Option("--data", parser=file_name, metavar="FILE|-", help="Read this instead of data.path; - is stdin."),
 ]
 Device = Annotated[
     str,

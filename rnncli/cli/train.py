@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rnncli.cli.options import DataFile, check_device, duration
+from rnncli.cli.options import DataFile, check_device, duration, folder_name
 
 FREE_ON_RESUME = ("training.epochs", "training.learning_rate", "training.patience", "training.device",
                   "training.threads", "data.path", "evaluation.baselines")  # fmt: skip
@@ -21,10 +21,12 @@ def train(
     ] = None,
     data: DataFile = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder.  [default: runs/<name of CONFIG>]")
+        Path | None,
+        typer.Option(parser=folder_name, metavar="DIR", help="Run folder.  [default: runs/<name of CONFIG>]"),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted run, to the same bits.")
+        Path | None,
+        typer.Option(parser=folder_name, metavar="DIR", help="Go on with an interrupted run, to the same bits."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     device: Annotated[
@@ -41,7 +43,7 @@ def train(
     ] = None,
     save_every: Annotated[
         float,
-        typer.Option(parser=duration, metavar="TIME", help="Time between saved training states.  [default: 10s]"),
+        typer.Option(parser=duration, metavar="TIME", help="Time between saved training states."),
     ] = "10s",  # type: ignore[assignment]
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="Resume although the data is not what it was.")
@@ -62,7 +64,7 @@ def train(
         keys.append(f"data.path={training_run.quoted(data)}")
     if device is not None:
         keys.append(f"training.device={check_device(device)}")
-    settings, folder = training_run.settle(config, keys, out, resume, FREE_ON_RESUME)
+    settings, folder = training_run.settle(config, keys, out, resume, overwrite, FREE_ON_RESUME)
     training_run.run(
         settings,
         training_run.Request(

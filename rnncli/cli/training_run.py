@@ -30,7 +30,7 @@ def quoted(text: str) -> str:
 
 
 def settle(
-    config: str | None, keys: Sequence[str], out: Path | None, resume: Path | None, free: Sequence[str]
+    config: str | None, keys: Sequence[str], out: Path | None, resume: Path | None, overwrite: bool, free: Sequence[str]
 ) -> tuple[schema.Config, Path]:
     """The config of the run and its folder.
 
@@ -42,6 +42,8 @@ def settle(
         if config is None:
             raise UsageError("no CONFIG", "rnncli train CONFIG, or --resume DIR")
         return load(config, keys), out or Path("runs") / Path(config).stem
+    if overwrite:
+        raise UsageError("--overwrite beside --resume", "a resumed run goes on with what is there")
     if out is not None:
         raise UsageError("--out beside --resume", "a resumed run stays in its folder")
     begun_with = resume / run_folder.CONFIG

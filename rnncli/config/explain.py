@@ -61,7 +61,9 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
     """Every problem that pydantic found, one a key, and the conflicts among the keys that it did not mind."""
     seen: dict[Path, list[Any]] = {}
     for item in error.errors(include_url=False):
-        seen.setdefault(_in_document(item["loc"], document), []).append(item)
+        unknown = item["type"] == "extra_forbidden"
+        path = item["loc"] if unknown else _in_document(item["loc"], document)
+        seen.setdefault(path, []).append(item)
     problems = [Problem(*_wording(path, items), place_of(document, path)) for path, items in seen.items()]
     try:
         good = Config.model_validate(_without(document.values, set(seen)))

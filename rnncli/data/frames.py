@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import pandas as pd
 from rnncli.data.tables import Table, expand, open_table
 from rnncli.errors import DataError, Place
 
+# pandas 3 reads every digit of a number by itself; older ones have to be told
+EXACT: dict[str, Any] = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
@@ -40,7 +43,7 @@ class Tables:
         Raises:
             ValueError: if a cell is not of that kind.
         """
-        frames = []
+        frames: list[pd.DataFrame] = []
         for part in self.parts:
             order = [part.header.index(column) for column in columns]
             frame = pd.read_csv(
@@ -54,7 +57,7 @@ class Tables:
                 na_values=[] if kind is str else list(MISSING),
                 index_col=False,
                 skip_blank_lines=False,
-                float_precision=None if kind is str else "round_trip",
+                **EXACT,
             )
             frame = frame[order]
             frame.columns = pd.Index(columns)

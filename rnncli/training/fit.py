@@ -148,11 +148,11 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
         raise _diverged(fit, state, batch, losses.detach(), rate)
     total.backward()  # type: ignore[no-untyped-call]
     norm = state.optimizer.step(rate)
-    state.skipped = 0 if math.isfinite(norm) else state.skipped + 1
-    state.skipped_total += not math.isfinite(norm)
-    if state.skipped > MAX_SKIPPED:
-        what = f"the gradient was not finite {state.skipped} times in a row up to"
+    skipped = 0 if math.isfinite(norm) else state.skipped + 1
+    if skipped > MAX_SKIPPED:
+        what = f"the gradient was not finite {skipped} times in a row up to"
         raise DivergedError(f"{what} epoch {state.epoch + 1}, step {state.step + 1}", _ADVICE)
+    state.skipped, state.skipped_total = skipped, state.skipped_total + bool(skipped)
     return loss
 
 
@@ -160,7 +160,10 @@ _ADVICE = "lower training.learning_rate or training.clip_norm; the last good che
 
 
 def _diverged(fit: Fit, state: FitState, batch: Batch, losses: torch.Tensor, rate: float) -> DivergedError:
-    bad = (~torch.isfinite(losses)).nonzero()[:, 0].cpu().numpy()
+    finite = torch.isfinite(losses)
+    if finite.all():  # only their sum is not: the largest are to blame
+        finite = losses < losses.max()
+    bad = (~finite).nonzero()[:, 0].cpu().numpy()
     series = np.unique(fit.train.series[batch.index[bad]])
     who = show_ids([fit.ids[number] for number in series])
     where = f"epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}, series {who}"

@@ -18,7 +18,8 @@ from rnncli.errors import CheckpointError, Place, ResourceError
 CONFIG, HISTORY, METRICS, MANIFEST = "config.yaml", "history.csv", "metrics.json", "manifest.json"
 MODEL, LAST, PREVIOUS = checkpoint.MODEL_FILE, "last.safetensors", "prev.safetensors"
 LOCK = ".lock"
-FILES = (CONFIG, HISTORY, METRICS, MANIFEST, MODEL, LAST, PREVIOUS)
+HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "learning_rate", "skipped_updates")
+FILES = (LAST, PREVIOUS, MODEL, HISTORY, METRICS, MANIFEST, CONFIG)  # removed in this order: states before their config
 
 
 def refuse_existing(folder: Path) -> None:
@@ -75,11 +76,13 @@ def _lock(path: Path) -> int:
         os.close(descriptor)  # its last owner removed it in between
 
 
-def empty(folder: Path) -> None:
-    """Remove the files of an older run."""
-    for name in FILES:
-        with contextlib.suppress(FileNotFoundError):
-            (folder / name).unlink()
+def empty(folder: Path, keep: Sequence[str] = ()) -> None:
+    """Remove the files of an older run, except those to keep."""
+    for name in (name for name in FILES if name not in keep):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ResourceError(f"cannot remove: {error.strerror}", place=Place(str(folder / name))) from None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -93,7 +96,7 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     checkpoint.write(folder / HISTORY, text.getvalue().encode())
@@ -117,7 +120,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def newest_state(folder: Path) -> tuple[checkpoint.Stored | None, str | None]:
-    """The newest training state that is whole, and a warning if it is not the last one.
+    """The newest training state that is whole, and a warning if it is not the last one, which is then removed.
 
     Raises:
         CheckpointError: if there are states and none is whole.
@@ -132,7 +135,10 @@ def newest_state(folder: Path) -> tuple[checkpoint.Stored | None, str | None]:
         except CheckpointError as error:
             problem = problem or error
             continue
-        return stored, f"{problem}; going on from {name}" if problem else None
+        if problem is None:
+            return stored, None
+        (folder / LAST).unlink()  # or the next save would keep it as the previous generation
+        return stored, f"{problem}; going on from {name}"
     if problem:
         raise problem
     return None, None

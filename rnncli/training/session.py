@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,7 +17,7 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Interrupted, Place, ResourceError
-from rnncli.trained import load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
+from rnncli.trained import check_weights, load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import FitState
 from rnncli.training.interrupt import EXIT_CODES, Caught
@@ -56,15 +58,25 @@ class Session:
         """
         if caught.signal is not None:
             self.save(state)
-            code = EXIT_CODES[caught.signal]
-            command = f"rnncli train --resume {self.request.folder}"
-            raise Interrupted(f"{caught.signal.name}: saved at epoch {state.epoch + 1}; {command} goes on", code)
+            self.heed(state, caught)
         if time.monotonic() - self.saved >= self.request.save_every:
             self._try_save(state)
         if self.request.budget is None or time.monotonic() - self.started < self.request.budget:
             return True
         self.warn(f"the budget of {self.request.budget:g} s is spent: training ends in epoch {state.epoch + 1}")
         return False
+
+    def heed(self, state: FitState, caught: Caught) -> None:
+        """Stop if a signal has come; the state is saved.
+
+        Raises:
+            Interrupted: if one has.
+        """
+        if caught.signal is None:
+            return
+        command = f"rnncli train --resume {shlex.quote(str(self.request.folder))}"
+        message = f"{caught.signal.name}: saved at epoch {state.epoch + 1}; {command} goes on"
+        raise Interrupted(message, EXIT_CODES[caught.signal])
 
     def _try_save(self, state: FitState) -> None:
         try:
@@ -76,6 +88,13 @@ class Session:
                 raise
             self.saved = time.monotonic()
             self.warn(f"{error}; training goes on")
+
+    def save_what_is_good(self, state: FitState) -> None:
+        """Save after training has diverged, unless the state is not finite itself or the disk does not take it."""
+        vectors = [*state.network.state_dict().values(), state.optimizer.first, state.optimizer.second]
+        if all(bool(torch.isfinite(vector).all()) for vector in vectors):
+            with contextlib.suppress(ResourceError):  # divergence is what there is to tell
+                self.save(state)
 
     def save(self, state: FitState) -> None:
         """Save the best model so far, the history and the training state.
@@ -123,18 +142,32 @@ class Session:
         device = state.optimizer.first.device
         try:
             for name in COUNTERS:
-                setattr(state, name, content["counters"][name])
-            state.optimizer.updates = content["updates"]
-            state.optimizer.first.copy_(torch.from_numpy(tensors["optimizer.first"]))
-            state.optimizer.second.copy_(torch.from_numpy(tensors["optimizer.second"]))
+                setattr(state, name, _like(getattr(state, name), content["counters"][name], name))
+            state.optimizer.updates = _like(0, content["updates"], "updates")
+            for name in ("first", "second"):
+                vector, array = getattr(state.optimizer, name), tensors[f"optimizer.{name}"]
+                if array.shape != tuple(vector.shape) or array.dtype != np.float32:
+                    raise ValueError(f"optimizer.{name} is not of this network")
+                vector.copy_(torch.from_numpy(array))
             self.seconds_before = float(content["seconds"])
             other = content["machine"] != machine()
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"damaged: {error}", place=Place(file)) from None
-        best = {name.removeprefix("best."): array for name, array in tensors.items() if name.startswith("best.")}
+        best: checkpoint.Tensors = {}
+        if any(name.startswith("best.") for name in tensors):
+            best = check_weights(state.network, tensors, file, "best.")
         state.best = {name: torch.from_numpy(np.array(array)).to(device) for name, array in best.items()}
         if other:
             self.warn("the run began with another torch or processor: it goes on, but not to the same bits")
+
+
+def _like(initial: Any, value: Any, name: str) -> Any:
+    """A saved counter, if it is of the type that it began with."""
+    kinds = (type(None), float) if initial is None else (type(initial),)
+    rows = value if name == "history" and isinstance(value, list) else []
+    if type(value) not in kinds or any(set(row) != set(run_folder.HISTORY_COLUMNS) for row in rows):
+        raise ValueError(f"{name} is {value!r}"[:60])
+    return value
 
 
 def machine() -> dict[str, Any]:

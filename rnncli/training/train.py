@@ -11,9 +11,9 @@ from rnncli.config import schema
 from rnncli.config.load import dump
 from rnncli.data.frames import Tables
 from rnncli.data.scale import adapt
-from rnncli.errors import CheckpointError, DataError, Place
+from rnncli.errors import CheckpointError, DataError, DivergedError, Place
 from rnncli.tasks.task import TASKS
-from rnncli.trained import TrainedModel, build_network, saved_scaler
+from rnncli.trained import TrainedModel, build_network, saved_parts
 from rnncli.training import folder as run_folder
 from rnncli.training.device import pick_device, set_threads
 from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
@@ -59,15 +59,21 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
         if stored is not None:
             session.restore(stored, state)
+            checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())  # some keys may have changed
         watch.started(fit, state)
         with caught_signals() as caught:
-            for event in fit_network(fit, state):
-                watch.event(event)
-                if not session.between_steps(state, caught):
-                    break
+            try:
+                for event in fit_network(fit, state):
+                    watch.event(event)
+                    if not session.between_steps(state, caught):
+                        break
+            except DivergedError:
+                session.save_what_is_good(state)
+                raise
             if not state.best:  # the budget ended before the first epoch
                 state.best = copy_weights(network)
             session.save(state)
+            session.heed(state, caught)
         network.load_state_dict(state.best)
         made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
@@ -83,20 +89,21 @@ def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> che
         if stored is not None:
             return stored
         watch.warn(f"{request.folder} holds no saved state yet: training starts from the beginning")
-    run_folder.empty(request.folder)
+    run_folder.empty(request.folder, keep=[run_folder.CONFIG] if request.resume else [])
     checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())
     return None
 
 
 def _as_begun(data: Prepared, stored: checkpoint.Stored, digest: str, request: Request) -> Prepared:
     """The data with the scaler that the run began with."""
-    if stored.content["data"] != digest and not request.allow_data_change:
-        message = f"the data is not what the run began with (sha256 {digest[:12]}, was {stored.content['data'][:12]})"
+    file = str(request.folder / run_folder.LAST)
+    before = stored.content.get("data")
+    if not isinstance(before, str):
+        raise CheckpointError("damaged: it does not say what data it is of", place=Place(file))
+    if before != digest and not request.allow_data_change:
+        message = f"the data is not what the run began with (sha256 {digest[:12]}, was {before[:12]})"
         raise DataError(message, "--allow-data-change goes on all the same")
-    try:
-        begun = saved_scaler(stored, data.scaler.settings)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"damaged: {error}", place=Place(str(request.folder / run_folder.LAST))) from None
+    _, _, begun = saved_parts(stored, file)
     return replace(data, scaler=adapt(begun, data.panel, data.split.train, data.columns.season))
 
 

@@ -1,0 +1,547 @@
+"""Both streams: results on stdout and nothing else, in every format, on pipes, full disks and terminals."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+STRANGE_IDS = ("plain", "[x][/]", "\x1b[2J", "\u202eé")
+STRANGE_TARGET = "[/]\x1b[31m\u202e"
+METRICS = ["mae", "mse", "rmse", "mase", "smape", "scaled_mse", "scaled_mae"]
+SUMMARY_KEYS = ["run", "task", "device", "parameters", "epochs", "seconds", "validation", "test", "baselines", "skill"]
+ERROR_KEYS = {"code", "kind", "message", "hint", "file", "line", "column", "key"}
+DOCUMENTS = (
+    ["evaluate", "run"],
+    ["evaluate", "run", "--by", "step"],
+    ["evaluate", "run", "--by", "series"],
+    ["inspect-weights", "run"],
+)
+ROWS = (["predict", "run"], ["inspect-weights", "run", "--values"])
+
+
+def _environment(changes: dict[str, str | None] | None = None) -> dict[str, str]:
+    merged = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", **(changes or {})}
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        if name not in (changes or {}):
+            merged.pop(name, None)
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _process(arguments, cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=None, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "rnncli", *map(str, arguments)],
+        cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=_environment(env), timeout=120, **options,
+    )  # fmt: skip
+
+
+def _shell(line: str, cwd: Path, env=None):
+    """Run a shell line, in which ``rnncli`` is this one; for redirections that subprocess cannot make."""
+    text = line.replace("rnncli", f"{sys.executable} -m rnncli")
+    return subprocess.run(
+        ["bash", "-c", text], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, env=_environment(env), timeout=120
+    )
+
+
+def _terminal(arguments, cwd, env=None, columns=80) -> tuple[int, str]:
+    """Exit code and everything that a terminal of that width is sent."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "rnncli", *map(str, arguments)],
+        cwd=cwd, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
+        env=_environment({"TERM": "xterm", **(env or {})}),
+    ) as process:  # fmt: skip
+        os.close(terminal)
+        received = b""
+        while True:
+            try:
+                part = os.read(controller, 65536)
+            except OSError:  # how Linux says that the other end is closed
+                break
+            if not part:
+                break
+            received += part
+    os.close(controller)
+    return process.returncode, received.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def _train_in(folder: Path, trained: Path) -> None:
+    """Put the config and the data of `trained` into `folder`."""
+    for name in ("waves.csv", "waves.yaml"):
+        (folder / name).write_bytes((trained / name).read_bytes())
+
+
+def _rows_of_csv(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+# what goes where
+
+
+def test_training_prints_one_json_document_and_its_progress_beside_it(trained, tmp_path):
+    _train_in(tmp_path, trained)
+    done = _process(["train", "waves.yaml", "--out", "run"], tmp_path)
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    assert list(document) == SUMMARY_KEYS
+    assert document == json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    progress = done.stderr.decode()
+    assert "epoch 1/2" in progress
+    assert "epoch 2/2" in progress
+    assert "\x1b" not in progress
+    assert "\r" not in progress
+
+
+def test_a_run_writes_nothing_outside_its_folder(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    assert invoke("train", "waves.yaml", "--out", "deep/run").code == 0
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    files = ("config.yaml", "history.csv", "last.safetensors", "manifest.json", "metrics.json", "model.safetensors")
+    assert found == {"waves.csv", "waves.yaml", *(f"deep/run/{name}" for name in files)}
+
+
+def test_without_out_the_run_is_named_after_the_config(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    result = invoke("train", "waves.yaml", "training.epochs=1")
+    assert json.loads(result.out)["run"] == "runs/waves"
+    assert (tmp_path / "runs" / "waves" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "-q"])
+def test_quiet_leaves_stderr_empty(invoke, trained, tmp_path, flag):
+    _train_in(tmp_path, trained)
+    result = invoke("train", "waves.yaml", "training.epochs=1", flag)
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out)["epochs"] == 1
+
+
+def test_predictions_are_csv_in_the_order_of_the_input(invoke, trained):
+    result = invoke("predict", "run", cwd=trained)
+    rows = _rows_of_csv(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert rows[0] == ["id", "day", "step", f"{STRANGE_TARGET}_pred"]
+    assert [row[0] for row in rows[1:]] == [name for name in STRANGE_IDS for _ in range(3)]
+    assert [row[1] for row in rows[1:4]] == ["2020-02-10", "2020-02-11", "2020-02-12"]
+    assert [row[2] for row in rows[1:4]] == ["1", "2", "3"]
+
+
+# formats
+
+
+@pytest.mark.parametrize("arguments", DOCUMENTS, ids=" ".join)
+@pytest.mark.parametrize("format", ["auto", "json", "jsonl"])
+def test_summaries_are_one_json_document(invoke, trained, arguments, format):
+    result = invoke(*arguments, "--format", format, cwd=trained)
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
+    assert document["run"] == "run"
+    assert (len(result.out.splitlines()) == 1) == (format == "jsonl")
+    if arguments[0] == "evaluate":
+        assert list(document)[: len(SUMMARY_KEYS)] == SUMMARY_KEYS
+
+
+@pytest.mark.parametrize("arguments", [*DOCUMENTS, *ROWS], ids=" ".join)
+def test_csv_is_rectangular_with_a_header(invoke, trained, arguments):
+    result = invoke(*arguments, "--format", "csv", cwd=trained)
+    rows = _rows_of_csv(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert len(rows) > 2
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert len(set(rows[0])) == len(rows[0])
+    assert not any(cell in ("nan", "None", "NaN", "inf") for row in rows for cell in row)
+
+
+@pytest.mark.parametrize("arguments", ROWS, ids=" ".join)
+def test_rows_say_the_same_in_every_format(invoke, trained, arguments):
+    as_csv = _rows_of_csv(invoke(*arguments, "--format", "csv", cwd=trained).out)
+    as_lines = [json.loads(line) for line in invoke(*arguments, "--format", "jsonl", cwd=trained).out.splitlines()]
+    as_json = json.loads(invoke(*arguments, "--json", cwd=trained).out)
+    assert as_lines == as_json
+    assert [list(row) for row in as_json] == [as_csv[0]] * (len(as_csv) - 1)
+    for row, cells in zip(as_json, as_csv[1:], strict=True):
+        for value, cell in zip(row.values(), cells, strict=True):
+            if isinstance(value, float):
+                assert float(cell) == pytest.approx(value, rel=1e-8)
+            else:
+                assert cell == ("" if value is None else str(value))
+
+
+@pytest.mark.parametrize("arguments", [*DOCUMENTS, *ROWS], ids=" ".join)
+def test_a_table_is_for_people(invoke, trained, arguments):
+    result = invoke(*arguments, "--format", "table", cwd=trained)
+    assert (result.code, result.err) == (0, "")
+    assert not result.out.lstrip().startswith(("{", "["))
+    assert result.out.count("\n") > 3
+    assert "\x1b" not in result.out
+    assert "\u202e" not in result.out
+
+
+def test_breakdowns_have_a_row_for_each(invoke, trained):
+    steps = json.loads(invoke("evaluate", "run", "--by", "step", cwd=trained).out)["by_step"]
+    assert [row["step"] for row in steps] == [1, 2, 3]
+    series = json.loads(invoke("evaluate", "run", "--by", "series", cwd=trained).out)["by_series"]
+    assert [row["id"] for row in series] == list(STRANGE_IDS)
+    assert all(list(row)[1:] == METRICS for row in steps + series)
+    rows = _rows_of_csv(invoke("evaluate", "run", "--by", "series", "--format", "csv", cwd=trained).out)
+    assert rows[0] == ["id", *METRICS]
+    assert [row[0] for row in rows[1:]] == list(STRANGE_IDS)
+
+
+def test_the_verdict_is_a_sentence_of_the_table_alone(invoke, trained):
+    assert "The model" in invoke("evaluate", "run", "--format", "table", cwd=trained).out
+    assert "The model" not in invoke("evaluate", "run", "--format", "csv", cwd=trained).out
+
+
+def test_evaluate_repeats_what_train_printed(invoke, trained):
+    saved = json.loads((trained / "run" / "metrics.json").read_text(encoding="utf-8"))
+    again = json.loads(invoke("evaluate", "run", cwd=trained).out)
+    assert {key: again[key] for key in ("validation", "test", "baselines", "skill", "parameters", "epochs")} == {
+        key: saved[key] for key in ("validation", "test", "baselines", "skill", "parameters", "epochs")
+    }
+
+
+def test_json_escapes_what_a_terminal_would_obey(invoke, trained):
+    for arguments in (["predict", "run", "--json"], ["evaluate", "run", "--by", "series"]):
+        text = invoke(*arguments, cwd=trained).out
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "é" in text
+
+
+# pipes that end, streams that are closed or full
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "arguments",
+    [["inspect-weights", "run", "--values"], ["inspect-weights", "run"], ["--help"], ["train", "--help"]],
+    ids=" ".join,
+)
+def test_a_reader_that_has_left_is_exit_code_141(trained, arguments, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = _process(arguments, trained, stdout=writer, env={"PYTHONUNBUFFERED": unbuffered})
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_head_takes_one_line_of_many(trained):
+    done = _shell('rnncli inspect-weights run --values | (head -1; exec <&-); echo "${PIPESTATUS[0]}"', trained)
+    header, code = done.stdout.decode().splitlines()
+    assert header.startswith("parameter,")
+    assert code in ("141", "0")  # 0 if all of it was in the pipe before head left
+    assert done.stderr == b""
+
+
+def test_predict_into_a_closed_pipe(trained):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = _process(["predict", "run", "--json"], trained, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_training_is_saved_although_nobody_reads_its_result(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = _process(["train", "waves.yaml", "--out", "run"], tmp_path, stdout=writer)
+    os.close(writer)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+    assert (tmp_path / "run" / "metrics.json").exists()
+    assert invoke("predict", "run").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", ["inspect-weights run", "predict run", "train waves.yaml --out other", "--help", "--version"]
+)
+def test_a_closed_stdout_is_exit_code_5(trained, arguments):
+    before = sorted(trained.rglob("*"))
+    done = _shell(f"rnncli {arguments} >&-", trained)
+    assert done.returncode == 5
+    assert done.stderr.decode().startswith("error: stdout is closed")
+    assert sorted(trained.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", ["inspect-weights run", "inspect-weights run --values --json", "--help"])
+def test_a_full_disk_under_stdout_is_exit_code_5(trained, arguments, unbuffered):
+    done = _shell(f"rnncli {arguments} >/dev/full", trained, {"PYTHONUNBUFFERED": unbuffered})
+    assert done.returncode == 5
+    assert done.stderr.decode().count("\n") == 1
+    assert "No space left" in done.stderr.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("inspect-weights run --quiet", 0), ("trian", 2), ("", 2), ("inspect-weights nowhere", 4), ("predict", 2)],
+)
+def test_stderr_is_not_needed(trained, arguments, code, redirection):
+    done = _shell(f"rnncli {arguments} {redirection}", trained)
+    assert done.returncode == code
+    assert bool(done.stdout) == (code == 0)
+
+
+def test_training_goes_on_when_nobody_hears_its_progress(trained, tmp_path):
+    _train_in(tmp_path, trained)
+    done = _shell("rnncli train waves.yaml --out run 2> >(true)", tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["epochs"] == 2
+
+
+# environments
+
+
+def test_a_bare_environment_changes_no_byte(invoke, trained):
+    """No home, the C locale, ASCII for Python, no colours, a dumb terminal of no size: the same UTF-8 rows."""
+    bare = {
+        "HOME": None, "LANG": None, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "TERM": "dumb",
+        "COLUMNS": "0", "NO_COLOR": "1", "XDG_CACHE_HOME": None,
+    }  # fmt: skip
+    done = _process(["predict", "run"], trained, env=bare)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode("utf-8") == invoke("predict", "run", cwd=trained).out
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "20", "abc", "-5", "100000"])
+@pytest.mark.parametrize("arguments", [["inspect-weights", "run"], ["--help"]], ids=" ".join)
+def test_any_width_will_do(trained, arguments, columns):
+    done = _process(
+        [*arguments, *(["--format", "table"] if "run" in arguments else [])], trained, env={"COLUMNS": columns}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout) > 500
+
+
+def test_colours_follow_the_environment(trained):
+    arguments = ["inspect-weights", "run", "--format", "table"]
+    plain = _process(arguments, trained).stdout
+    assert b"\x1b" not in plain
+    assert b"\x1b" not in _process(arguments, trained, env={"NO_COLOR": "1"}).stdout
+    assert b"\x1b[" in _process(arguments, trained, env={"FORCE_COLOR": "1"}).stdout
+
+
+def test_forced_colours_stay_out_of_data(trained):
+    for format in ("json", "csv"):
+        done = _process(["inspect-weights", "run", "--format", format], trained, env={"FORCE_COLOR": "1"})
+        assert b"\x1b" not in done.stdout
+
+
+# terminals
+
+
+def test_a_terminal_is_shown_a_table(trained):
+    code, text = _terminal(["inspect-weights", "run"], trained)
+    assert code == 0
+    assert "weight_hh" in text
+    assert not text.lstrip().startswith("{")
+    assert all(len(line) <= 80 for line in text.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines())
+
+
+@pytest.mark.parametrize("columns", [0, 1, 20, 40])
+def test_a_narrow_terminal_is_shown_a_table_too(trained, columns):
+    code, text = _terminal(["inspect-weights", "run"], trained, columns=columns)
+    assert code == 0
+    assert "Traceback" not in text
+
+
+def test_a_terminal_gets_json_if_that_is_asked_for(trained):
+    code, text = _terminal(["inspect-weights", "run", "--json"], trained)
+    assert code == 0
+    assert json.loads(text)["run"] == "run"
+
+
+@pytest.mark.parametrize("format", ["auto", "table", "csv", "json", "jsonl"])
+def test_no_name_reaches_a_terminal_raw(trained, format):
+    code, text = _terminal(["inspect-weights", "run", "--values", "--format", format], trained, {"TERM": "dumb"})
+    assert code == 0
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[/]" in text
+
+
+def test_ids_reach_a_terminal_visibly(trained):
+    code, text = _terminal(["predict", "run"], trained, {"TERM": "dumb"})
+    assert code == 0
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    for shown in ("plain", "[x][/]", "\\x1b[2J", "\\u202eé"):
+        assert text.count(shown) >= 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{}"],
+        ["inspect-weights", "{}"],
+        ["predict", "--{}"],
+        ["predict", "run", "--format", "{}"],
+        ["train", "c.yaml", "--budget", "{}"],
+        ["evaluate", "run", "--by", "{}"],
+        ["--format", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_errors_send_no_control_character_to_a_terminal(trained, arguments):
+    code, text = _terminal([argument.format("\x1b[2J") for argument in arguments], trained)
+    assert code in (2, 4)
+    assert "\x1b" not in text
+    assert "[2J" in text
+
+
+def test_a_terminal_is_shown_a_progress_bar(trained, tmp_path):
+    _train_in(tmp_path, trained)
+    code, text = _terminal(["train", "waves.yaml", "--out", "run"], tmp_path)
+    assert code == 0
+    assert "epoch   1/2" in text
+    assert "━" in text
+    assert "\x1b[?25l" in text
+    assert text.count("\x1b[?25h") == text.count("\x1b[?25l")  # the cursor is back
+    table = text[text.rindex("\x1b[?25h") :]
+    assert "scaled_mae" in table
+    assert "The model" in table
+
+
+def test_a_dumb_terminal_is_told_every_epoch(trained, tmp_path):
+    _train_in(tmp_path, trained)
+    code, text = _terminal(["train", "waves.yaml", "--out", "run"], tmp_path, {"TERM": "dumb"})
+    assert code == 0
+    assert "\x1b" not in text
+    assert "epoch 1/2" in text
+    assert "epoch 2/2" in text
+
+
+# errors
+
+
+FAILURES = [
+    (["train", "nowhere.yaml"], 2, "config"),
+    (["train", "bad.yaml"], 2, "config"),
+    (["train", "waves.yaml", "data.path=nowhere.csv"], 2, "usage"),
+    (["train", "waves.yaml", "data.path=http://example.org/x.csv"], 2, "usage"),
+    (["train", "waves.yaml", "data.path=."], 2, "usage"),
+    (["train", "waves.yaml", "data.target=height"], 3, "data"),
+    (["train", "waves.yaml", "--data", "ragged.csv"], 3, "data"),
+    (["train", "waves.yaml", "--device", "cuda:99"], 2, "usage"),
+    (["train", "waves.yaml", "--out", "waves.csv"], 5, "resource"),
+    (["train", "waves.yaml", "--out", "waves.csv/run"], 5, "resource"),
+    (["train", "--resume", "nowhere"], 4, "checkpoint"),
+    (["predict", "nowhere"], 4, "checkpoint"),
+    (["evaluate", "waves.csv"], 4, "checkpoint"),
+    (["inspect-weights", "empty"], 4, "checkpoint"),
+]
+
+
+@pytest.mark.parametrize("format", ["auto", "json"])
+@pytest.mark.parametrize(("arguments", "code", "kind"), FAILURES, ids=[" ".join(case[0]) for case in FAILURES])
+def test_a_failed_command_leaves_stdout_empty_and_creates_nothing(
+    invoke, trained, tmp_path, arguments, code, kind, format
+):
+    _train_in(tmp_path, trained)
+    (tmp_path / "bad.yaml").write_text("model: {units: 3}\n")
+    (tmp_path / "ragged.csv").write_text("id,day,y\na,2020-01-01\n")
+    (tmp_path / "empty").write_bytes(b"")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    result = invoke(*arguments, *(["--format", "json"] if format == "json" else []))
+    assert (result.code, result.out) == (code, "")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert 1 <= len(result.err.splitlines()) <= 6
+    assert "Traceback" not in result.err
+    if format == "json":
+        error = json.loads(result.err)["error"]
+        assert set(error) - {"problems"} == ERROR_KEYS
+        assert (error["code"], error["kind"]) == (code, kind)
+        assert error["message"]
+    else:
+        assert result.err.startswith("error: ")
+
+
+def test_an_error_names_file_line_and_column_in_json_too(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    (tmp_path / "bad.yaml").write_text("seed: 1\nmodel: {units: 3}\n")
+    error = json.loads(invoke("train", "bad.yaml", "--json").err)["error"]
+    first = next(problem for problem in error["problems"] if problem["key"] == "model.units")
+    assert (first["file"], first["line"], first["column"]) == ("bad.yaml", 2, 9)
+    assert "model.hidden_size" in first["hint"]
+    assert all(set(problem) == ERROR_KEYS for problem in error["problems"])
+
+
+def test_an_error_in_the_data_names_the_cell(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    text = (tmp_path / "waves.csv").read_text(encoding="utf-8").splitlines()
+    text[9] = text[9].rpartition(",")[0] + ",high"
+    (tmp_path / "waves.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
+    error = json.loads(invoke("train", "waves.yaml", "--json").err)["error"]
+    assert (error["file"], error["line"], error["column"], error["key"]) == ("waves.csv", 10, None, STRANGE_TARGET)
+
+
+def test_verbose_shows_the_traceback_and_the_error_after_it(invoke):
+    result = invoke("train", "nowhere.yaml", "--verbose")
+    assert result.err.startswith("Traceback")
+    assert result.err.splitlines()[-1].startswith("error: nowhere.yaml: ")
+
+
+def test_an_existing_run_is_kept_unless_told_otherwise(invoke, trained, tmp_path):
+    _train_in(tmp_path, trained)
+    assert invoke("train", "waves.yaml", "--out", "run").code == 0
+    before = (tmp_path / "run" / "model.safetensors").read_bytes()
+    refused = invoke("train", "waves.yaml", "--out", "run", "seed=1")
+    assert (refused.code, refused.out) == (5, "")
+    assert "--overwrite" in refused.err
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
+    assert invoke("train", "waves.yaml", "--out", "run", "seed=1", "--overwrite").code == 0
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    "name", ["\U0001f600.csv", "a b.csv", "a'b\".csv", "#1: x.csv", "*.csv", "[x].csv", "1e5"], ids=ascii
+)
+def test_any_file_name_will_do(invoke, trained, tmp_path, name):
+    _train_in(tmp_path, trained)
+    (tmp_path / "waves.csv").rename(tmp_path / name)
+    result = invoke("train", "waves.yaml", "--data", name, "--out", "run", "training.epochs=1")
+    assert result.code == 0, result.err
+    assert invoke("predict", "run").out == invoke("predict", "run", "--data", name).out
+    assert invoke("train", "--resume", "run").code == 0
+
+
+def test_predict_reads_stdin(invoke, trained, monkeypatch):
+    with (trained / "waves.csv").open(encoding="utf-8", newline="") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        piped = invoke("predict", "run", "--data", "-", cwd=trained)
+    assert (piped.code, piped.err) == (0, "")
+    assert piped.out == invoke("predict", "run", cwd=trained).out
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "stdin: is empty"), (bytes(range(256)), "stdin:1: a NUL")])
+def test_a_stdin_without_a_table_is_exit_code_3(invoke, trained, tmp_path, monkeypatch, content, words):
+    (tmp_path / "content").write_bytes(content)
+    with (tmp_path / "content").open(encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        result = invoke("train", "waves.yaml", "--data", "-", "--out", "other", cwd=trained)
+    assert (result.code, result.out) == (3, "")
+    assert words in result.err
+    assert not (trained / "other").exists()
+
+
+def test_a_closed_stdin_is_exit_code_3(trained):
+    done = _shell("rnncli predict run --data - <&-", trained)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.decode().startswith("error: stdin is closed")
