@@ -12,7 +12,7 @@ from rnncli.data.regular import check_regular
 from rnncli.data.scale import adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import Windows, context_rows, cut, resident
-from rnncli.tasks.answers import answer_batches
+from rnncli.tasks.answers import answer_batches, exact_batch_size
 from rnncli.trained import TrainedModel
 
 
@@ -41,6 +41,6 @@ def predict(model: TrainedModel, tables: Tables) -> pd.DataFrame:
 
 def _answers(model: TrainedModel, windows: Windows) -> Floats:
     """The network's answers in the order of the windows, still scaled."""
-    parts = list(answer_batches(model.network, model.task, windows))
+    parts = list(answer_batches(model.network, model.task, windows, exact_batch_size(model.network)))
     order = np.argsort(np.concatenate([index for index, _ in parts]))
     return np.concatenate([answer for _, answer in parts])[order]

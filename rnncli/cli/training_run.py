@@ -26,7 +26,7 @@ __all__ = ["Request", "quoted", "run", "settle"]
 
 def quoted(text: str) -> str:
     """A file name as an override's value, whatever is in it."""
-    return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)
 
 
 def settle(

@@ -33,13 +33,14 @@ class Document:
 
     values: dict[str, Any]
     places: dict[Path, Place]
+    file: str | None = None
 
     def place(self, path: Path) -> Place:
         """Place of the key at `path`, or of the nearest key above it that is in the text."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
-        return Place(file=next((place.file for place in self.places.values()), None))
+        return Place(self.file)
 
 
 @dataclass
@@ -74,16 +75,34 @@ def parse(text: str, file: str | None) -> Document:
     if not isinstance(values, dict):
         what = "is empty" if values is None else "must be a mapping of sections, such as `data: {path: …}`"
         raise _error(f"the config {what}", Place(file, 1, 1), hint="rnncli init DATA writes one")
-    return Document(values, places)
+    return Document(values, places, file)
 
 
 def parse_value(text: str) -> Any:
-    """The value of a ``key=value`` override: a YAML scalar or flow list.
+    """The value of a ``key=value`` override: a scalar as it stands (``%d/%m/%Y``, ``x*``), a flow list, or quoted text.
 
     Raises:
-        ConfigError: if the text is not YAML.
+        ConfigError: if a list or a quote is not YAML.
     """
-    return _build(text, None)[0]
+    return _build(text, None)[0] if text.lstrip()[:1] in ("[", "{", "'", '"') else scalar(text)
+
+
+def dump(values: dict[str, Any]) -> str:
+    """YAML that `parse` reads back to equal values."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.2 would take for something else, which PyYAML's 1.1 does not."""
+
+
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "'" if not isinstance(scalar(text), str) else None
+    style = style if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent)
 
 
 def _error(message: str, place: Place, hint: str | None = None) -> ConfigError:

@@ -146,6 +146,6 @@ def _wording(path: Path, items: list[Any]) -> tuple[str, str | None]:
         return f"{ranged[0]['msg'][0].lower()}{ranged[0]['msg'][1:]}, not {shown}", None
     literals = [item["ctx"]["expected"].replace("'", "") for item in items if item["type"] == "literal_error"]
     wanted = [_TYPES[item["type"]].removeprefix("must be ") for item in items if item["type"] in _TYPES]
-    close = difflib.get_close_matches(str(value), " ".join(literals).replace(",", "").split(), 1)
+    close = difflib.get_close_matches(str(value).lower(), " ".join(literals).replace(",", "").split(), 1)
     hint = f"did you mean {close[0]}?" if close and isinstance(value, str) else None
     return f"must be {' or '.join(dict.fromkeys(literals + wanted))}, not {shown}", hint

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from rnncli.config import rules
 from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
+from rnncli.config.document import dump as dump_values
 from rnncli.config.explain import ALL_KEYS, conflicts, explain, leaves, suggest
 from rnncli.config.schema import Config
 from rnncli.errors import ConfigError, Place, Problem, ResourceError
@@ -47,7 +47,7 @@ def check(document: Document) -> Config:
 
 def dump(config: Config) -> str:
     """The config as YAML that `load` reads back to an equal config."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True, width=100)
+    return dump_values(config.model_dump())
 
 
 def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -108,6 +108,10 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
             if key not in ALL_KEYS:
                 raise ConfigError([Problem("unknown key", suggest(path), Place(key=text))])
         else:
-            section[path[-1]] = parse_value(value)
+            try:
+                section[path[-1]] = parse_value(value)
+            except ConfigError as error:
+                problem = error.problems[0]
+                raise ConfigError([Problem(problem.message, problem.hint, Place(key=text))]) from None
             places[path] = Place(key=text)
-    return Document(values, places)
+    return Document(values, places, document.file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnncli.config.schema import Config
+from rnncli.config.schema import Config, Data
 
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {
@@ -81,6 +81,7 @@ def _data(config: Config) -> Iterator[Conflict]:
     data = config.data
     if data.time_format and not data.time:
         yield Conflict("data.time_format", "has no effect without data.time")
+    yield from _columns(data)
     if data.layout == "wide":
         if config.task.kind != "forecasting":
             yield Conflict("data.layout", f"wide is for forecasting, not for {config.task.kind}")
@@ -88,6 +89,22 @@ def _data(config: Config) -> Iterator[Conflict]:
             yield Conflict("data.series", "has no effect with the wide layout: the target columns are the series")
     if config.scale.kind == "none" and config.scale.per:
         yield Conflict("scale.per", "has no effect with scale.kind: none")
+
+
+def _columns(data: Data) -> Iterator[Conflict]:
+    """Every column has one part, and none has a name that `predict` gives to a column of its own."""
+    parts = {"time": data.time, "series": data.series, "target": data.target, "past": data.past}
+    seen: dict[str, str] = {}
+    for part, names in parts.items():
+        for name in [names] if isinstance(names, str) else names or []:
+            if seen.setdefault(name, part) != part:
+                yield Conflict(f"data.{part}", f"{name} is data.{seen[name]} already", "a column has one part")
+    targets = [data.target] if isinstance(data.target, str) else data.target
+    answers = {"step", "prediction", *(f"{name}_pred" for name in targets)}
+    for part in ("time", "series"):
+        names = parts[part]
+        for name in answers & set([names] if isinstance(names, str) else names or []):
+            yield Conflict(f"data.{part}", f"{name} is the name of a column that predict adds", "rename it")
 
 
 def _split(config: Config) -> Iterator[Conflict]:

@@ -24,10 +24,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
     taken = {*series, *_listed(data.time)}
     targets = tuple(name for name in _match(tables, _listed(data.target)) if name not in taken)
     if data.past is not None:
-        past = tuple(name for name in _match(tables, _listed(data.past)) if name not in taken)
-        both = set(past) & set(targets)
-        if both:
-            raise DataError(f"{min(both)} is a target and in data.past", "a target's own past is always an input")
+        past = tuple(name for name in _match(tables, _listed(data.past)) if name not in taken | set(targets))
     else:
         others = [name for name in tables.header if name and name not in taken | set(targets)]
         past = () if task == "forecasting" else tuple(_numeric(tables, others))

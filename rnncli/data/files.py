@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnncli.data import clock
 from rnncli.data.columns import require
 from rnncli.data.frames import Tables, not_numbers
-from rnncli.data.panel import Columns, Panel, SeriesId
+from rnncli.data.panel import Columns, Panel, SeriesId, show_ids
 from rnncli.errors import DataError, Place
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -89,6 +89,21 @@ def _number_hint(text: str) -> str:
     return "leave the cell empty and set data.missing, or leave the column out"
 
 
+def check_values(panel: Panel, columns: Columns) -> None:
+    """Refuse a series in which a column that is an input, or a target, has no value at all.
+
+    Raises:
+        DataError: naming the series.
+    """
+    counts = np.add.reduceat(panel.observed, panel.offsets[:-1], axis=0)
+    empty = np.argwhere(counts == 0)
+    if len(empty):
+        series = sorted({int(row) for row in empty[:, 0]})
+        name = panel.columns[int(empty[0, 1])]
+        who = show_ids([panel.ids[number] for number in series])
+        raise DataError(f"{name} has no value in series {who}", "leave these series out")
+
+
 def _check_missing(tables: Tables, names: Sequence[str], values: NDArray[np.float64], missing: str) -> None:
     for column, name in enumerate(names):
         rows = np.flatnonzero(np.isnan(values[:, column]))
@@ -104,8 +119,9 @@ def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Colum
         return np.arange(sum(len(part.lines) for part in tables.parts)), columns
     texts = tables.frame([columns.time], str)[columns.time]
     try:
-        form = columns.time_format or clock.recognise(texts.iloc[0])
-        return clock.read(texts, form), replace(columns, time_format=form)
+        forms = [columns.time_format] if columns.time_format else clock.recognise(texts.iloc[0])
+        times, form = clock.read_any(texts, forms)
+        return times, replace(columns, time_format=form)
     except clock.TimeError as error:
         raise DataError(error.message, error.hint, tables.place(error.row, columns.time)) from None
 
@@ -131,12 +147,13 @@ def _codes(tables: Tables, columns: Columns) -> tuple[NDArray[np.float64], Colum
         return np.full(sum(len(part.lines) for part in tables.parts), np.nan), columns
     texts = tables.frame([target], str)[target]
     labels = columns.labels or tuple(sorted(set(texts) - {""}, key=_natural))
-    codes = pd.Categorical(texts, categories=list(labels)).codes.astype(np.float64)
-    strange = np.flatnonzero((codes < 0) & texts.ne("").to_numpy())
+    numbers = {label: float(code) for code, label in enumerate(labels)}
+    codes: NDArray[np.float64] = np.array([numbers.get(text, np.nan) for text in texts], dtype=np.float64)
+    strange = np.flatnonzero(np.isnan(codes) & texts.ne("").to_numpy())
     if len(strange):
         place = tables.place(int(strange[0]), target)
         raise DataError(f"{texts.iloc[strange[0]]!r} is not a class of this model", f"they are {', '.join(labels)}", place)
-    return np.where(codes < 0, np.nan, codes), replace(columns, labels=labels)
+    return codes, replace(columns, labels=labels)
 
 
 def _natural(label: str) -> tuple[bool, float, str]:

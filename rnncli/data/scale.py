@@ -73,7 +73,7 @@ def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str,
         centre=np.stack([centre for centre, _ in own]),
         spread=np.stack([spread for _, spread in own]),
         deviation=_for_all([_deviation(original[index]) for index in rows], original[np.concatenate(rows)], part),
-        seasonal_error=np.stack([_seasonal_error(original[index], season) for index in rows]),
+        seasonal_error=_filled(np.stack([_seasonal_error(original[index], season) for index in rows]), part),
     )
 
 
@@ -143,6 +143,16 @@ def _for_all(own: list[Floats], training: Floats, part: Part) -> Floats:
     """(series, targets) deviation of each series' training rows; where it has none, that of all training rows."""
     whole = _deviation(training)
     return np.stack([own[series] if size else whole for series, size in enumerate(part.last - part.first)])
+
+
+def _filled(errors: Floats, part: Part) -> Floats:
+    """(series, targets) errors; for series without training rows, the mean of those that have some."""
+    empty = part.last == part.first
+    if not empty.any():
+        return errors
+    known = ~np.isnan(errors)
+    mean = np.nansum(errors, axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(empty[:, None], np.where(known.any(axis=0), mean, np.nan), errors)
 
 
 def _deviation(values: Floats) -> Floats:

@@ -47,7 +47,7 @@ def split(panel: Panel, columns: Columns, settings: schema.Split, horizon: int, 
         DataError: if a series or the panel is too short to leave something to train on.
     """
     if settings.by == "series":
-        return _by_series(panel, columns, settings, seed)
+        return _by_series(panel, columns, settings, horizon, seed)
     return _by_time(panel, columns, settings, horizon)
 
 
@@ -82,7 +82,7 @@ def _start(panel: Panel, columns: Columns, size: int | float | str, end: Rows, h
     """(series,) the row where a part that stops at `end` starts."""
     begin = panel.offsets[:-1]
     if isinstance(size, str):
-        moment = _moment(size, columns)
+        moment = _moment(size, columns, panel.times.dtype.kind)
         inside = [np.searchsorted(panel.times[panel.rows(series)], moment) for series in range(len(panel))]
         return begin + np.array(inside, dtype=np.int64)
     if isinstance(size, int):
@@ -91,18 +91,19 @@ def _start(panel: Panel, columns: Columns, size: int | float | str, end: Rows, h
     return np.asarray(end - (np.maximum(wanted, horizon) if size > 0 else wanted))
 
 
-def _moment(text: str, columns: Columns) -> np.generic:
+def _moment(text: str, columns: Columns, kind: str) -> np.generic:
     for form in (columns.time_format, None):
         try:
             single = pd.Series([text], dtype=str)
-            moment: np.generic = clock.read(single, form or clock.recognise(text))[0]
-            return moment
+            moment: np.generic = clock.read_any(single, [form] if form else clock.recognise(text))[0][0]
+            if moment.dtype.kind == kind:
+                return moment
         except clock.TimeError:
             continue
     raise DataError(f"split: {text} is not a time like {clock.example(str(columns.time_format))}")
 
 
-def _by_series(panel: Panel, columns: Columns, settings: schema.Split, seed: int) -> Split:
+def _by_series(panel: Panel, columns: Columns, settings: schema.Split, horizon: int, seed: int) -> Split:
     """Shuffled series; with classes, every part gets its share of each (stratified)."""
     order = np.random.default_rng([seed, len(panel)]).permutation(len(panel))
     if columns.labels is not None:
@@ -111,6 +112,13 @@ def _by_series(panel: Panel, columns: Columns, settings: schema.Split, seed: int
     validation = _count(settings.validation, len(panel))
     if len(panel) - test - validation < 1:
         raise DataError(f"{len(panel):,} series leave none to train on", "lower split.validation or split.test")
+    short = np.flatnonzero(panel.lengths() < horizon + 1)
+    if len(short):
+        raise DataError(
+            f"{len(short):,} of {len(panel):,} series too short: {show_ids([panel.ids[i] for i in short])}; "
+            f"a window needs {horizon + 1} rows",
+            "lower task.horizon, or leave them out",
+        )
     chosen = (order[test + validation :], order[test : test + validation], order[:test])
     return Split(*(_whole(panel, index) for index in chosen))
 

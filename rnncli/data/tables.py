@@ -11,6 +11,7 @@ import glob
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Sequence
@@ -33,10 +34,9 @@ _MAGIC = {
     b"\xff\xfe": ("is UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is UTF-16", "save it as UTF-8"),
     b"\x00\x00\xfe\xff": ("is UTF-32", "save it as UTF-8"),
-    b"<": ("is HTML or XML", "save it as CSV"),
-    b"{": ("is JSON", "save it as CSV"),
-    b"[": ("is JSON", "save it as CSV"),
 }
+_MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\"0-9\-\]])")
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ def _plain(raw: bytes, name: str) -> bytes:
     for magic, (what, hint) in _MAGIC.items():
         if raw.startswith(magic):
             raise DataError(what, hint, Place(name, 1))
+    if _MARKUP.match(raw) or _JSON.match(raw):
+        what = "HTML or XML" if _MARKUP.match(raw) else "JSON"
+        raise DataError(f"is {what}", "save it as CSV", Place(name, 1))
     if b"\x00" in raw:
         line = raw.count(b"\n", 0, raw.index(b"\x00")) + 1
         raise DataError("a NUL byte: not a text file, or UTF-16", "save it as UTF-8", Place(name, line))
@@ -200,8 +203,9 @@ def _rows(body: bytes, name: str, delimiter: str, width: int, above: int) -> tup
     wrong = np.flatnonzero(filled & (widths != width)) if width > 1 else np.flatnonzero(widths > 1)
     if len(wrong):
         raise _ragged(name, int(lines[wrong[0]]), int(widths[wrong[0]]), width)
-    if (ends - starts > MAX_FIELD * width).any():
-        raise DataError("a row of over a million characters", place=Place(name))
+    for row in np.flatnonzero(ends - starts > MAX_FIELD):
+        if max(map(len, body[starts[row] : ends[row]].split(delimiter.encode()))) > MAX_FIELD:
+            raise DataError("a cell of over a million characters", place=Place(name, int(lines[row])))
     if not filled.all() and width > 1:
         body = b"".join(line + b"\n" for line in body.split(b"\n") if line)
         lines = lines[filled]
@@ -217,9 +221,9 @@ def _quoted_rows(body: bytes, name: str, delimiter: str, width: int, above: int)
         for row in reader:
             if row and len(row) != width:
                 raise _ragged(name, above + before + 1, len(row), width)
-            if row:
+            if row or width == 1:  # a blank line of a single column is an empty cell
                 lines.append(above + before + 1)
-            blank = blank or not row
+            blank = blank or (not row and width > 1)
             before = reader.line_num
     except csv.Error as error:
         what = "an unterminated quote" if "end of data" in str(error) else str(error)

@@ -167,7 +167,8 @@ def training_origins(panel: Panel, part: Part, context: int, horizon: int, strid
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
         if horizon == 0:
-            found.append(np.arange(last, max(first, begin + min(context, last - begin) - 1), -stride)[::-1])
+            least = first if first > begin else begin + min(context, last - begin) - 1
+            found.append(np.arange(last, least, -stride)[::-1])
             continue
         whole = last - horizon - (begin + context) + 1
         start = begin + (context if whole >= context else 1)
@@ -176,14 +177,17 @@ def training_origins(panel: Panel, part: Part, context: int, horizon: int, strid
 
 
 def scoring_origins(panel: Panel, part: Part, context: int, horizon: int) -> Rows:
-    """Origins of every window whose targets lie in `part`, with as much context as leaves at least one window."""
+    """Origins of every window whose targets lie in `part`.
+
+    Where a part is a whole series, its first rows are context: as much as leaves at least one window.
+    """
     if horizon == 0:
         return training_origins(panel, part, context, 0, 1)
     found = []
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        start = begin + max(1, min(context, last - horizon - begin))
-        found.append(np.arange(max(start, first), last - horizon + 1))
+        start = first if first > begin else begin + max(1, min(context, last - horizon - begin))
+        found.append(np.arange(start, last - horizon + 1))
     return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
 
 

@@ -74,6 +74,8 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     if not len(windows):
         horizon = model.task.horizon(model.config.task)
         raise DataError(f"no window to score: no series has {horizon + 1} rows", place=Place())
+    if np.isnan(_truth(data, windows.origins, windows.horizon, model.scaler.targets)).all():
+        raise DataError(f"no known {', '.join(data.columns.targets)} to score")
     metrics = model.task.metrics
     steps = max(1, windows.horizon)
     scored = Scored(

@@ -14,19 +14,30 @@ from rnncli.tasks.losses import window_loss
 from rnncli.tasks.task import Task
 
 BATCH_SIZE = 64
+WIDTH = 8  # float32 numbers in a vector of the processor, or a divisor of that
 
 
-def answer_batches(network: Network, task: Task, windows: Windows) -> Iterator[tuple[Rows, Floats]]:
+def answer_batches(
+    network: Network, task: Task, windows: Windows, batch_size: int = BATCH_SIZE
+) -> Iterator[tuple[Rows, Floats]]:
     """Indices of windows and the task's answers to them, still scaled; every window once, by length.
 
-    A batch holds one length and always BATCH_SIZE windows, so that a window's answer is the same bit for bit
-    whatever other windows there are.
+    A batch holds one length and always `batch_size` windows, which `exact_batch_size` makes one at which a window's
+    answer is the same bit for bit whatever other windows there are.
     """
-    for index, count in by_length(windows, BATCH_SIZE):
+    for index, count in by_length(windows, batch_size):
         with torch.inference_mode():
             batch = windows.batch(index)
             answer = task.answer(network(batch.past, batch.lengths, batch.level), batch)
         yield index[:count], answer[:count].double().cpu().numpy()
+
+
+def exact_batch_size(network: Network) -> int:
+    """Windows in a batch whose rows do not depend on their place in it, to the last bit.
+
+    Matrix products treat the ends of rows that are no multiple of the vector width by where they lie in memory.
+    """
+    return BATCH_SIZE if network.backbone.hidden_size % WIDTH == 0 else 1
 
 
 def batch_losses(network: Network, task: Task, windows: Windows, kind: str) -> Iterator[float]:

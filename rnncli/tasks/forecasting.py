@@ -53,16 +53,14 @@ class Forecasting:
         if columns.time is not None:
             parts[columns.time] = [
                 text
-                for index, origin in zip(series, origins, strict=True)
-                for text in clock.write(self._future(panel, columns, index, origin, horizon), columns.time_format)
+                for origin in origins
+                for text in clock.write(self._future(panel, columns, origin, horizon), columns.time_format)
             ]
         parts["step"] = np.tile(np.arange(1, horizon + 1), len(origins))
         for position, name in enumerate(columns.targets):
             parts[f"{name}_pred"] = answer[:, :, position].reshape(-1)
         return pd.DataFrame(parts)
 
-    def _future(self, panel: Panel, columns: Columns, series: int, origin: int, horizon: int) -> np.ndarray:
-        own = panel.times[panel.offsets[series] : origin]
-        frequency = clock.step(own) or columns.frequency
-        assert frequency is not None
-        return clock.follow(own[-1], horizon, frequency)
+    def _future(self, panel: Panel, columns: Columns, origin: int, horizon: int) -> np.ndarray:
+        assert columns.frequency is not None
+        return clock.follow(panel.times[origin - 1], horizon, columns.frequency)

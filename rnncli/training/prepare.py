@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from rnncli.config import schema
 from rnncli.data.columns import settle_columns, with_labels
-from rnncli.data.files import read_panel
+from rnncli.data.files import check_values, read_panel
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Columns, Panel
+from rnncli.data.panel import Columns, Panel, show_id
 from rnncli.data.regular import with_frequency
 from rnncli.data.scale import Scaler, check_transform, fit_scaler
 from rnncli.data.split import Part, Split, split
@@ -49,6 +50,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     if kind == "classification":
         columns = with_labels(columns)
     panel, columns = read_panel(tables, columns, config.data.missing)
+    check_values(panel, columns)
     if kind == "forecasting":
         columns = with_frequency(panel, columns, tables, config.data.season)
     elif kind == "classification":
@@ -104,6 +106,13 @@ def _check_labels(panel: Panel, columns: Columns) -> None:
     """
     assert columns.labels is not None
     if len(columns.labels) < 2:
-        raise DataError(f"{columns.targets[0]} has the one class {', '.join(columns.labels)}: nothing to learn")
+        what = f"the one class {columns.labels[0]}" if columns.labels else "no class"
+        raise DataError(f"{columns.targets[0]} has {what}: nothing to learn")
+    codes = panel.values[:, 0]
+    changes = np.flatnonzero((codes[1:] != codes[:-1]) & ~np.isnan(codes[1:]) & ~np.isnan(codes[:-1])) + 1
+    changes = changes[~np.isin(changes, panel.offsets)]
+    if len(changes):
+        who = show_id(panel.ids[int(panel.series_of(changes[:1])[0])])
+        raise DataError(f"{columns.targets[0]} changes within series {who}", "a sequence has one label")
     if len(panel) < 2:
         raise DataError("one series holds all rows: name the id column of the sequences in data.series")

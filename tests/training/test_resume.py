@@ -231,7 +231,7 @@ def run(folder: Path, stopped: Path, request: pytest.FixtureRequest) -> str:
     ("override", "before", "after"),
     [
         ("seed=1", "0", "1"),
-        ("data.target=day", "height", "day"),
+        ("data.target=width", "height", "width"),
         ("split.test=9", "8", "9"),
         ("scale.kind=robust", "standard", "robust"),
         ("window.context=5", "6", "5"),

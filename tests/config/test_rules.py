@@ -1,0 +1,156 @@
+"""The rules between keys: each of them fires, says why, and spares what is allowed."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from typing import Any
+
+import pytest
+
+from rnncli.config import rules
+from rnncli.config.document import Document
+from rnncli.config.load import check
+from rnncli.errors import ConfigError
+
+FORECASTING = {"data.path": "d.csv", "data.target": "y", "task.kind": "forecasting", "task.horizon": 2}
+CLASSIFICATION = {"data.path": "d.csv", "data.target": "y", "data.series": "s", "task.kind": "classification"}
+
+# base, what is set, the key that is refused, a word of the reason, and a change that makes it good
+CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
+    (FORECASTING, {"model.nonlinearity": "relu"}, "model.nonlinearity", "no effect on lstm", {"model.cell": "rnn"}),
+    (FORECASTING, {"model.nonlinearity": "tanh", "model.cell": "gru"}, "model.nonlinearity", "gru",
+        {"model.cell": "carry_lstm"}),
+    (FORECASTING, {"model.dropout": 0.1}, "model.dropout", "one layer", {"model.num_layers": 2}),
+    (FORECASTING, {"task.horizon": None}, "task.horizon", "required", {"task.horizon": 1}),
+    (CLASSIFICATION, {"task.horizon": 2}, "task.horizon", "no effect", {"task.horizon": None}),
+    (CLASSIFICATION, {"data.target": ["y", "z"]}, "data.target", "one column", {"data.target": ["y"]}),
+    (CLASSIFICATION, {"window.normalise": "last"}, "window.normalise", "forecasts", {"window.normalise": "none"}),
+    (CLASSIFICATION, {"window.transform": "log"}, "window.transform", "forecasts", {"window.transform": "none"}),
+    (CLASSIFICATION, {"window.stride": 2}, "window.stride", "full", {"window.context": 5}),
+    (CLASSIFICATION, {"window.stride": 2, "window.context": "full"}, "window.stride", "full", {"window.stride": 1}),
+    (CLASSIFICATION, {"data.season": 7}, "data.season", "no effect", {"data.season": None}),
+    (FORECASTING, {"data.time_format": "%d"}, "data.time_format", "data.time", {"data.time": "t"}),
+    (CLASSIFICATION, {"data.layout": "wide", "data.series": None}, "data.layout", "forecasting",
+        {"data.layout": "long", "data.series": "s"}),
+    (FORECASTING, {"data.layout": "wide", "data.series": "s"}, "data.series", "wide", {"data.series": None}),
+    (FORECASTING, {"data.time": "step"}, "data.time", "predict adds", {"data.time": "t"}),
+    (CLASSIFICATION, {"data.series": ["s", "prediction"]}, "data.series", "predict adds", {"data.series": "s"}),
+    (FORECASTING, {"scale.kind": "none", "scale.per": "panel"}, "scale.per", "no effect", {"scale.per": None}),
+    (CLASSIFICATION, {"data.series": None}, "data.series", "whole series", {"data.series": "s"}),
+    (FORECASTING, {"split.by": "series"}, "data.series", "whole series", {"data.series": "s"}),
+    (CLASSIFICATION, {"split.by": "time"}, "split.by", "whole series", {"split.by": "series"}),
+    (FORECASTING, {"split.by": "series", "data.series": "s", "scale.per": "series"}, "scale.per", "no training rows",
+        {"scale.per": "panel"}),
+    (CLASSIFICATION, {"scale.per": "series"}, "scale.per", "no training rows", {"scale.per": "panel"}),
+    (CLASSIFICATION, {"split.test": "2020-01-01", "data.time": "t"}, "split.test", "split.by: time", {"split.test": 3}),
+    (CLASSIFICATION, {"split.validation": "2020-01-01", "data.time": "t"}, "split.validation", "split.by: time",
+        {"split.validation": 0.2}),
+    (FORECASTING, {"split.test": "2020-01-01"}, "split.test", "data.time", {"data.time": "t"}),
+    (FORECASTING, {"split.validation": "2020-01-01"}, "split.validation", "data.time", {"data.time": "t"}),
+    (FORECASTING, {"training.momentum": 0.5}, "training.momentum", "no effect on adamw", {"training.optimizer": "sgd"}),
+    (FORECASTING, {"training.momentum": 0.0, "training.optimizer": "adam"}, "training.momentum", "adam",
+        {"training.momentum": None}),
+    (FORECASTING, {"training.loss": "cross_entropy"}, "training.loss", "not for forecasting",
+        {"training.loss": "huber"}),
+    (CLASSIFICATION, {"training.loss": "mae"}, "training.loss", "not for classification",
+        {"training.loss": "cross_entropy"}),
+    (FORECASTING, {"evaluation.baselines": ["majority"]}, "evaluation.baselines", "not for forecasting",
+        {"evaluation.baselines": []}),
+    (CLASSIFICATION, {"evaluation.baselines": ["naive"]}, "evaluation.baselines", "not for classification",
+        {"evaluation.baselines": ["majority"]}),
+    (FORECASTING, {"split.validation": 0, "training.patience": 3}, "training.patience", "no effect",
+        {"split.validation": 0.1}),
+    (FORECASTING, {"split.validation": 0, "training.schedule": "plateau"}, "training.schedule", "validation",
+        {"split.validation": 5}),
+    (FORECASTING, {"training.patience": None, "training.schedule": "plateau"}, "training.schedule", "patience",
+        {"training.patience": 2}),
+]  # fmt: skip
+IDS = [f"{case[0]['task.kind']} " + " ".join(f"{key}={value}" for key, value in case[1].items()) for case in CASES]
+
+# keys that say the same of a column twice, or call it what it cannot be: known before any data is read
+WITH_COLUMNS = {**FORECASTING, "data.time": "t", "data.series": "s"}
+COLUMNS_TWICE: list[dict[str, Any]] = [
+    {"data.past": "y"}, {"data.past": ["x", "y"]}, {"data.past": "t"}, {"data.past": ["x", "s"]}, {"data.target": "t"},
+    {"data.target": "s"},
+    {"data.target": ["y", "s"]}, {"data.series": "t"},
+]  # fmt: skip
+
+
+def _document(*parts: dict[str, Any]) -> Document:
+    values: dict[str, Any] = {}
+    for key, value in {key: value for part in parts for key, value in part.items()}.items():
+        section, _, name = key.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[name] = value
+    return Document(values, {})
+
+
+def _refused(*parts: dict[str, Any]) -> dict[str | None, str]:
+    with pytest.raises(ConfigError) as caught:
+        check(_document(*parts))
+    return {problem.place.key: f"{problem.message} {problem.hint or ''}" for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(("base", "values", "key", "reason", "cure"), CASES, ids=IDS)
+def test_a_rule_refuses_the_key_and_says_why(base, values, key, reason, cure):
+    found = _refused(base, values)
+    assert key in found
+    assert reason in found[key]
+    check(_document(base, values, cure))
+
+
+def test_every_rule_is_in_the_table(monkeypatch):
+    source, first = inspect.getsourcelines(rules)
+    tree = ast.parse("".join(source))
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Conflict"
+    ]
+    spans = {(node.lineno, node.end_lineno) for node in calls}
+    fired: set[int] = set()
+    kind = rules.Conflict
+
+    def record(*arguments: Any) -> Any:
+        fired.add(sys._getframe(1).f_lineno)
+        return kind(*arguments)
+
+    monkeypatch.setattr(rules, "Conflict", record)
+    for base, values, *_ in CASES:
+        _refused(base, values)
+    for values in COLUMNS_TWICE:
+        _refused(WITH_COLUMNS, values)
+    assert first in (0, 1)
+    assert [span for span in sorted(spans) if not any(span[0] <= line <= span[1] for line in fired)] == []
+
+
+@pytest.mark.parametrize("base", [FORECASTING, CLASSIFICATION], ids=["forecasting", "classification"])
+def test_rules_spare_the_smallest_config(base):
+    assert check(_document(base)).task.kind == base["task.kind"]
+
+
+def test_a_refused_key_has_its_place(problems, base):
+    (found,) = problems(f"{base}model:\n  cell: lstm\n  nonlinearity: relu\n")
+    assert str(found.place) == "c.yaml:5:3 model.nonlinearity"
+
+
+def test_a_key_that_is_missing_has_the_place_of_its_section(problems):
+    (found,) = problems("data: {path: d.csv, target: y}\ntask:\n  kind: forecasting\n")
+    assert (found.place.line, found.place.key) == (2, "task.horizon")
+
+
+def test_several_rules_speak_at_once(problems, base):
+    found = problems(
+        f"{base}model: {{nonlinearity: relu, dropout: 0.5}}\ntraining: {{momentum: 0.5, loss: cross_entropy}}\n"
+    )
+    assert [problem.place.key for problem in found] == [
+        "model.nonlinearity",
+        "model.dropout",
+        "training.momentum",
+        "training.loss",
+    ]
+
+
+@pytest.mark.parametrize("values", COLUMNS_TWICE, ids=str)
+def test_a_column_has_one_part(values):
+    found = _refused(WITH_COLUMNS, values)
+    assert set(found) & {"data.past", "data.target", "data.series", "data.time"}
