@@ -29,7 +29,6 @@ class Scored:
 
     model: Scores
     baselines: dict[str, Scores]
-    windows: int
 
 
 def held_out(model: TrainedModel, tables: Tables) -> Prepared:
@@ -81,7 +80,6 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     scored = Scored(
         model=Scores(metrics, len(data.panel), steps),
         baselines={name: Scores(metrics, len(data.panel), steps) for name in model.config.evaluation.baselines or ()},
-        windows=len(windows),
     )
     past = _history(model, data)
     answers = {name: BASELINES[name](past) for name in scored.baselines}
