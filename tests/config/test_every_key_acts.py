@@ -210,6 +210,7 @@ def _with(values: dict[str, Any], *changes: dict[str, Any]) -> dict[str, Any]:
 @functools.cache
 def fingerprint(text: str) -> dict[str, Any]:
     """What a run of a config (as JSON) leaves behind, or the reason for which it is refused."""
+    torch.set_num_threads(1)  # ``auto`` leaves it as it is where OMP_NUM_THREADS is set
     run = Path("runs") / hashlib.sha256(text.encode()).hexdigest()
     try:
         config = check(Document(json.loads(text), {}))
