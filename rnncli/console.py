@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -102,9 +103,9 @@ def emit_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
         _print_sheet(Sheet(title, columns, list(rows)))
     elif settings.format == "jsonl":
         for row in rows:
-            _print_json(dict(zip(columns, row, strict=True)), indent=None)
+            _print_json(_object(columns, row), indent=None)
     elif settings.format == "json":
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        _print_json([_object(columns, row) for row in rows])
     else:
         write_csv(sys.stdout, columns, rows)
 
@@ -138,6 +139,12 @@ def _cell(value: Any) -> Any:
 def _cell_shown(value: Any) -> Any:
     """A cell on its way to a terminal; in a pipe names keep their bytes."""
     return visible(value) if isinstance(value, str) else _cell(value)
+
+
+def _object(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """A row as a JSON object; JSON has no infinity and no NaN."""
+    values = (None if isinstance(value, float) and not math.isfinite(value) else value for value in row)
+    return dict(zip(columns, values, strict=True))
 
 
 def _print_json(value: Any, indent: int | None = 2) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rnncli import console
 from rnncli.cli.condition import judge, parse_condition
 from rnncli.config.load import leaves
+from rnncli.data.panel import show_id
 from rnncli.errors import UsageError
 
 SCORES = {"mae": 2.0, "mase": 1.0, "smape": None}
@@ -88,3 +90,17 @@ def test_schema_describes_every_key(cli) -> None:
         if section:
             properties = document["$defs"][section.capitalize()]["properties"]
         assert properties[name]["description"]
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    before = console.settings.format
+    try:
+        console.settings.format = "json"
+        console.emit_rows(["y_pred", "step"], [(float("inf"), 1), (float("nan"), 2)])
+    finally:
+        console.settings.format = before
+    assert json.loads(capsys.readouterr().out) == [{"y_pred": None, "step": 1}, {"y_pred": None, "step": 2}]
+
+
+def test_an_id_cannot_forge_a_line_of_a_message() -> None:
+    assert show_id(("a\nerror: b", "c")) == "a\\nerror: b/c"

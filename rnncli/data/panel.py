@@ -96,7 +96,7 @@ class Panel:
 
 def show_id(series: SeriesId) -> str:
     """An id for people: its parts with slashes between."""
-    return "/".join(series) or "(the only series)"
+    return "/".join(part.replace("\n", "\\n").replace("\t", "\\t") for part in series) or "(the only series)"
 
 
 def show_ids(ids: list[SeriesId], most: int = 5) -> str:

@@ -48,7 +48,8 @@ class Scaler:
         rows = series if len(self.centre) > 1 else np.zeros_like(series)
         centre, spread = self.centre[rows, None, : self.targets], self.spread[rows, None, : self.targets]
         values = scaled * spread + centre
-        return np.asarray(np.exp(values) if self.transform == "log" else values)
+        with np.errstate(over="ignore"):  # a network that ran off forecasts infinity, and is seen to
+            return np.asarray(np.exp(values) if self.transform == "log" else values)
 
 
 def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str, season: int, targets: int) -> Scaler:
@@ -127,7 +128,8 @@ def _centre_and_spread(values: Floats, kind: str) -> tuple[Floats, Floats]:
     columns = [column[~np.isnan(column)] for column in values.T]
     pairs = np.array([_STATISTICS[kind](column) if len(column) else (0.0, 1.0) for column in columns])
     centre, spread = pairs[:, 0], pairs[:, 1]
-    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(centre))
+    size = np.array([np.abs(column).max(initial=0.0) for column in columns])
+    constant = spread <= 1e-12 * size
     return centre, np.where(constant, 1.0, spread)
 
 

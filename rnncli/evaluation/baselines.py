@@ -113,6 +113,8 @@ def ridge(past: History) -> Answer:
     For forecasts A holds the window's values less its last and Y the targets likewise, in scaled units, one map for
     all series and targets; for a number at the newest row, A holds the scaled inputs of that row.
     """
+    if not len(past.origins):  # nothing to fit it to
+        return naive(past) if past.horizon else mean(past)
     return _ridge_forecast(past) if past.horizon else _ridge_last_row(past)
 
 

@@ -199,3 +199,12 @@ def test_statistics_follow_the_series_not_their_places():
         scaler.apply(turned.values, _series(turned)), trained.apply(values, _series(panel))[::-1]
     )
     assert replace(scaler, ids=trained.ids).settings == trained.settings
+
+
+def test_small_numbers_are_no_constant():
+    from rnncli.data.scale import _centre_and_spread
+
+    values = np.array([[1e-30], [3e-30]])
+    centre, spread = _centre_and_spread(values, "standard")
+    assert (centre[0], spread[0]) == (pytest.approx(2e-30), pytest.approx(1e-30))
+    assert _centre_and_spread(np.full((3, 1), 1e9), "standard")[1][0] == 1

@@ -127,3 +127,8 @@ def test_skill_is_measured_against_the_best_baseline() -> None:
     worse = skill({"mae": 3.0, "accuracy": 0.7}, baselines)
     assert worse["mae"] == -0.5
     assert worse["accuracy"] < 0
+
+
+def test_ridge_without_a_training_window_is_naive() -> None:
+    panel = panel_of([1, 2, 3, 4])
+    assert ridge(history(panel, 2))(np.array([3]))[:, :, 0].tolist() == [[3, 3]]
