@@ -6,9 +6,8 @@ from typing import Any
 from rnncli import console
 from rnncli.console import Sheet
 from rnncli.errors import CheckpointError, Place
-from rnncli.training.folder import METRICS, read_json
-
-_LARGER_IS_BETTER = {"accuracy", "f1"}
+from rnncli.tasks.metrics import METRICS
+from rnncli.training import folder as run_folder
 
 
 def comparison(runs: list[Path]) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def comparison(runs: list[Path]) -> dict[str, Any]:
     Raises:
         CheckpointError: if a run has no metrics, or the runs are not of one task.
     """
-    found = [read_json(run / METRICS) for run in runs]
+    found = [run_folder.read_json(run / run_folder.METRICS) for run in runs]
     for run, metrics in zip(runs, found, strict=True):
         if metrics.get("task") != found[0].get("task"):
             message = f"is {metrics.get('task')}, {runs[0]} is {found[0].get('task')}"
@@ -35,7 +34,7 @@ def _best(rows: list[dict[str, Any]], name: str) -> str | None:
     known = [row for row in rows if row.get(name) is not None]
     if not known:
         return None
-    choose = max if name in _LARGER_IS_BETTER else min
+    choose = min if METRICS[name].smaller else max
     return str(choose(known, key=lambda row: row[name])["run"])
 
 

@@ -73,6 +73,13 @@ def drawn(draw: st.DrawFn, labels: bool = False) -> Drawn:
     )
 
 
+def _same_windows_of(made, values, windows):
+    """The windows, cut from a panel with other values."""
+    other = Panel(**{**made.panel.__dict__, "values": values, "observed": ~np.isnan(values)})
+    data = resident(other, made.columns, made.scaler, made.missing, CPU)
+    return cut(made.panel, data, windows.origins, made.context, made.horizon, made.normalise)
+
+
 def _windows(made: Drawn) -> Windows:
     data = resident(made.panel, made.columns, made.scaler, made.missing, CPU)
     origins = training_origins(made.panel, everything(made.panel), made.context, made.horizon, 1)
@@ -166,15 +173,7 @@ def test_a_change_in_one_series_is_seen_by_no_window_of_another(made, number):
     windows = _windows(made)
     changed = made.panel.values.copy()
     changed[made.panel.rows(number)] = 777.0
-    other = Panel(**{**made.panel.__dict__, "values": changed, "observed": ~np.isnan(changed)})
-    spoilt = cut(
-        made.panel,
-        resident(other, made.columns, made.scaler, made.missing, CPU),
-        windows.origins,
-        made.context,
-        made.horizon,
-        made.normalise,
-    )
+    spoilt = _same_windows_of(made, changed, windows)
     index = np.flatnonzero(windows.series != number)
     if len(index):
         before, after = windows.batch(index), spoilt.batch(index)
@@ -189,15 +188,7 @@ def test_what_comes_after_the_origin_is_not_in_the_past(made, which):
     index = np.array([which % len(windows)])
     changed = made.panel.values.copy()
     changed[windows.origins[index[0]] :] = 777.0
-    other = Panel(**{**made.panel.__dict__, "values": changed, "observed": ~np.isnan(changed)})
-    later = cut(
-        made.panel,
-        resident(other, made.columns, made.scaler, made.missing, CPU),
-        windows.origins,
-        made.context,
-        made.horizon,
-        made.normalise,
-    )
+    later = _same_windows_of(made, changed, windows)
     before, after = windows.batch(index), later.batch(index)
     assert torch.equal(before.past, after.past)
     assert torch.equal(before.level, after.level)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_faults import Ended, Fault, memory_folder, server, write_config
+from test_faults import SAVING, Ended, Fault, memory_folder, server, start, write_config
 
 from rnncli import checkpoint
 from rnncli.training import folder as run_folder
@@ -25,7 +25,6 @@ KINDS = {
     run_folder.LAST: checkpoint.STATE,
     run_folder.PREVIOUS: checkpoint.STATE,
 }
-SAVING = ("--save-every", "0s")  # a state is saved after every event
 MOMENTS, GROUPS = 50, 5
 
 
@@ -37,11 +36,6 @@ def folder() -> Iterator[Path]:
         ended = start(place, "whole", log=str(place / "whole.log"))
         assert ended.code == 0, ended.err
         yield place
-
-
-def start(folder: Path, run: str, *arguments: str, **others: Any) -> Ended:
-    """Begin a run that saves all the time."""
-    return server().run(folder, "train", "config.yaml", "--out", run, *SAVING, *arguments, **others)
 
 
 def resume(folder: Path, run: str, *arguments: str, **others: Any) -> Ended:
