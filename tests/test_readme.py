@@ -27,17 +27,20 @@ def examples() -> list[tuple[str, list[str]]]:
 
 
 def assert_shown(shown: list[str], printed: list[str]) -> None:
-    """Every line shown was printed, in order: words alike, numbers to a fifth."""
+    """Every line shown was printed, in order: words alike, numbers about as shown.
+
+    Training ends elsewhere on other processors: by a fifth, or five units (of an error, of a percentage).
+    """
     position = 0
     for line in shown:
         if line == "…":
             continue
-        words = NUMBER.sub("#", line)
-        while position < len(printed) and NUMBER.sub("#", printed[position].rstrip()) != words:
+        words = NUMBER.sub("#", line).split()
+        while position < len(printed) and NUMBER.sub("#", printed[position]).split() != words:
             position += 1
         assert position < len(printed), f"the README shows {line!r}, which was not printed in {printed}"
         for wanted, found in zip(NUMBER.findall(line), NUMBER.findall(printed[position]), strict=True):
-            assert float(found) == pytest.approx(float(wanted), rel=0.2, abs=2.0)
+            assert float(found) == pytest.approx(float(wanted), rel=0.2, abs=5.0)
         position += 1
 
 

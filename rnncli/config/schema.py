@@ -157,7 +157,7 @@ class Training(Section):
         "auto", description="auto takes CUDA if there is one."
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        "auto", description="CPU threads; auto takes few for small networks. Results do not depend on it."
+        "auto", description="CPU threads; auto takes few for small networks. Results depend on it by rounding at most."
     )
 
 

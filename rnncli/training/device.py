@@ -31,8 +31,18 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda", number)
 
 
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuse bf16 where the processor has no arithmetic for it.
+
+    Raises:
+        ResourceError: if it has none.
+    """
+    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise ResourceError("training.precision: bf16: this processor cannot compute in it", "set it to fp32")
+
+
 def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:
-    """Use as many CPU threads as asked for; small networks are fastest on one. Results do not depend on it.
+    """Use as many CPU threads as asked for; small networks are fastest on one. Results differ by rounding at most.
 
     ``auto`` leaves OMP_NUM_THREADS to decide if it is set.
 
