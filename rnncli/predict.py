@@ -2,45 +2,136 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from rnncli.data.files import read_panel
+from rnncli.data.ahead import extend
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Floats
-from rnncli.data.regular import check_regular
-from rnncli.data.scale import adapt, check_transform
+from rnncli.data.panel import Floats, Panel, Rows
+from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
-from rnncli.data.windows import Windows, context_rows, cut, resident
+from rnncli.data.windows import Shape, Windows, cut, resident, scoring_origins, turns
+from rnncli.errors import UsageError
 from rnncli.tasks.answers import answer_batches, exact_batch_size
+from rnncli.tasks.forecasting import Forecasting
+from rnncli.tasks.intervals import fewest, half_width
+from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
+from rnncli.training.prepare import read_data
 
 
-def predict(model: TrainedModel, tables: Tables) -> pd.DataFrame:
-    """One window a series, the last: what comes after it (forecasting) or its label (classification).
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a prediction beside its point.
+
+    Attributes:
+        quantiles: the quantiles that the model was trained for.
+        levels: conformal intervals, in per cent.
+        every: an answer for every row, not only for the last of each series.
+    """
+
+    quantiles: bool = False
+    levels: tuple[float, ...] = ()
+    every: bool = False
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The rows that `predict` prints, and what a person should know of them."""
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> Predicted:
+    """What comes after the last row of every series (forecasting), or what belongs to it, or to every row.
 
     Series that were not in training are scaled by their own rows.
 
     Raises:
+        UsageError: if the model cannot give what is wanted.
         DataError: for anything in the tables that the model cannot read.
     """
-    config = model.config
-    panel, columns = read_panel(tables, model.columns, config.data.missing)
-    if columns.time is not None and columns.frequency is not None:
-        check_regular(panel, columns, tables, columns.frequency)
+    config, task = model.config, model.task
+    _check_wanted(model, wanted)
+    panel, columns = read_data(config, model.columns, tables)
     check_transform(panel, config.window.transform, model.scaler.targets)
-    scaler = adapt(model.scaler, panel, everything(panel), columns.season)
+    if isinstance(task, Forecasting) and columns.known_ahead:
+        panel = extend(panel, columns, task.horizon, tables)
+    scaler = adapt(model.scaler, panel, columns, everything(panel))
     device = next(model.network.parameters()).device
     data = resident(panel, columns, scaler, config.data.missing, device)
-    context = context_rows(config.window.context or "full", panel)
-    horizon = model.task.horizon(config.task)
-    windows = cut(panel, data, panel.offsets[1:], context, horizon, str(config.window.normalise))
-    answer = model.task.original(_answers(model, windows), scaler, windows.series)
-    return model.task.table(answer, panel, columns, windows.origins)
+    shape = shape_of(config, task, panel)
+    origins = _origins(panel, shape, wanted.every)
+    firsts = turns(panel, everything(panel), origins) if shape.every else None
+    windows = cut(panel, data, origins, shape, firsts)
+    scaled = _answers(model, windows)
+    bands, notes = _bands(model, scaled, scaler, windows.series, wanted)
+    answer = task.original(scaled, scaler, windows.series)
+    if shape.every:
+        answer, origins = _by_row(answer, windows)
+    if shape.every or wanted.every:
+        order = np.argsort(panel.source[origins - 1], kind="stable")
+        answer, origins = answer[order], origins[order]
+    return Predicted(task.table(answer, panel, origins, bands), panel.notes + notes)
+
+
+def _check_wanted(model: TrainedModel, wanted: Wanted) -> None:
+    task, kind = model.task, model.config.task.kind
+    if wanted.every and kind not in ("classification", "regression"):
+        raise UsageError(f"--every has no effect on {kind}", "leave it out")
+    if wanted.quantiles and not (isinstance(task, Forecasting) and task.levels):
+        raise UsageError("--quantiles: the model has none", "train with training.loss=quantile, or use --level 80")
+    if wanted.levels and not isinstance(task, Forecasting):
+        raise UsageError(f"--level has no effect on {kind}", "leave it out")
+    if wanted.levels and model.residuals is None:
+        raise UsageError("--level: the model has no validation residuals", "train to the end, with a validation part")
+
+
+def _origins(panel: Panel, shape: Shape, every: bool) -> Rows:
+    if shape.every:
+        return scoring_origins(panel, everything(panel), shape)
+    return np.arange(1, panel.offsets[-1] + 1) if every else panel.ends
 
 
 def _answers(model: TrainedModel, windows: Windows) -> Floats:
-    """The network's answers in the order of the windows, still scaled."""
+    """The network's answers in the order of the windows, still scaled; short ones are padded with NaN."""
     parts = list(answer_batches(model.network, model.task, windows, exact_batch_size(model.network)))
-    order = np.argsort(np.concatenate([index for index, _ in parts]))
-    return np.concatenate([answer for _, answer in parts])[order]
+    if not windows.shape.every:
+        order = np.argsort(np.concatenate([index for index, _ in parts]))
+        return np.concatenate([answer for _, answer in parts])[order]
+    found = np.full((len(windows), int(windows.lengths().max()), *parts[0][1].shape[2:]), np.nan)
+    for index, answer in parts:
+        found[index, : answer.shape[1]] = answer
+    return found
+
+
+def _by_row(answer: Floats, windows: Windows) -> tuple[Floats, Rows]:
+    """Each window's answers to the rows whose turn it has, (rows, …), and the rows after them."""
+    rows, counts = windows.target_rows(np.arange(len(windows)))
+    return answer[counts], rows[counts] + 1
+
+
+def _bands(
+    model: TrainedModel, scaled: Floats, scaler: Scaler, series: Rows, wanted: Wanted
+) -> tuple[dict[str, Floats], tuple[str, ...]]:
+    """Quantiles and ends of intervals in original units, by the ending of their column's name."""
+    task = model.task
+    if not isinstance(task, Forecasting):
+        return {}, ()
+    bands: dict[str, Floats] = {}
+    notes: tuple[str, ...] = ()
+    if wanted.quantiles:
+        original = task.original(scaled, scaler, series)
+        bands |= {f"q{level * 100:g}": original[..., number] for number, level in enumerate(task.levels)}
+    for level in wanted.levels:
+        assert model.residuals is not None
+        point, reach = task.point(scaled), half_width(model.residuals, level / 100)
+        bands[f"lo{level:g}"] = scaler.invert(point - reach, series)
+        bands[f"hi{level:g}"] = scaler.invert(point + reach, series)
+        if len(model.residuals) < fewest(level / 100):
+            few = f"--level {level:g} needs {fewest(level / 100)} validation windows, there were {len(model.residuals)}"
+            notes += (f"{few}: the interval is the widest error that was seen",)
+    return bands, notes

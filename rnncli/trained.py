@@ -15,12 +15,13 @@ from rnncli import checkpoint
 from rnncli.config import schema
 from rnncli.config.document import Document
 from rnncli.config.load import check
-from rnncli.data.panel import Columns
+from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
 from rnncli.model.network import Network
-from rnncli.tasks.task import TASKS, Task
+from rnncli.tasks.task import Task, task_of
 
+RESIDUALS = "intervals.residuals"
 _RESTORE = "restore the file from a copy, or train again"
 
 
@@ -33,25 +34,27 @@ class TrainedModel:
         columns: what it reads from a table, with season, frequency and class labels.
         scaler: statistics of the training rows.
         network: on the device that it will run on.
+        residuals: (windows, horizon, targets) sorted validation errors of a forecast, see `tasks.intervals`.
     """
 
     config: schema.Config
     columns: Columns
     scaler: Scaler
     network: Network
+    residuals: Floats | None = None
 
     @property
     def task(self) -> Task:
         """The task of this model."""
-        return TASKS[self.config.task.kind]
+        return task_of(self.config, self.columns)
 
 
 def build_network(config: schema.Config, columns: Columns, seed: int) -> Network:
     """A network with initial weights, which depend on the seed alone."""
-    inputs, outputs, levels = TASKS[config.task.kind].sizes(config, columns)
+    sizes = task_of(config, columns).sizes()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(config.model, inputs, outputs, levels)
+        return Network(config.model, sizes)
 
 
 def network_tensors(network: Network) -> checkpoint.Tensors:
@@ -88,14 +91,23 @@ def check_weights(
     return {name.removeprefix(group): array for name, array in saved.items()}
 
 
-def model_bytes(config: schema.Config, columns: Columns, scaler: Scaler, weights: checkpoint.Tensors) -> bytes:
-    """The bytes of ``model.safetensors``."""
+def model_bytes(
+    config: schema.Config,
+    columns: Columns,
+    scaler: Scaler,
+    weights: checkpoint.Tensors,
+    residuals: Floats | None = None,
+) -> bytes:
+    """The bytes of ``model.safetensors``; unknown residuals are kept as -1, since files hold finite numbers."""
     content = {
         "config": config.model_dump(),
         "columns": asdict(columns),
         "scaler": scaler_content(scaler),
     }
-    return checkpoint.encode(checkpoint.MODEL, content, weights | scaler_tensors(scaler))
+    tensors = weights | scaler_tensors(scaler)
+    if residuals is not None:
+        tensors[RESIDUALS] = np.nan_to_num(residuals, nan=-1.0)
+    return checkpoint.encode(checkpoint.MODEL, content, tensors)
 
 
 def scaler_content(scaler: Scaler) -> dict[str, Any]:
@@ -114,6 +126,7 @@ def scaler_tensors(scaler: Scaler) -> checkpoint.Tensors:
         "scaler.spread": scaler.spread,
         "scaler.deviation": scaler.deviation,
         "scaler.seasonal_error": np.nan_to_num(scaler.seasonal_error),
+        "scaler.static": scaler.static,
     }
 
 
@@ -129,11 +142,20 @@ def load_model(run: Path, device: torch.device) -> TrainedModel:
     with torch.device("meta"):  # shapes alone, until they are known to be the file's
         network = build_network(config, columns, 0)
     names = {f"network.{name}" for name in network.state_dict()} | set(scaler_tensors(scaler))
-    if set(stored.tensors) != names:
-        odd = ", ".join(sorted(set(stored.tensors) ^ names)[:3])
+    if set(stored.tensors) - {RESIDUALS} != names:
+        odd = ", ".join(sorted((set(stored.tensors) - {RESIDUALS}) ^ names)[:3])
         raise CheckpointError(f"not the tensors of its config: {odd}", _RESTORE, Place(str(path)))
     load_network(network, stored.tensors, str(path), assign=True)
-    return TrainedModel(config, columns, scaler, network.to(device))
+    return TrainedModel(config, columns, scaler, network.to(device), _residuals(stored, config, scaler, str(path)))
+
+
+def _residuals(stored: checkpoint.Stored, config: schema.Config, scaler: Scaler, file: str) -> Floats | None:
+    saved = stored.tensors.get(RESIDUALS)
+    if saved is None:
+        return None
+    if config.task.horizon is None or saved.shape[1:] != (config.task.horizon, scaler.targets):
+        raise CheckpointError(f"{RESIDUALS} is {saved.shape}: not of its config", _RESTORE, Place(file))
+    return np.where(saved < 0, np.nan, saved)
 
 
 def saved_parts(stored: checkpoint.Stored, file: str) -> tuple[schema.Config, Columns, Scaler]:
@@ -173,6 +195,7 @@ def _scaler(tensors: checkpoint.Tensors, said: _Said, config: schema.Config, col
         "scaler.spread": (own, len(columns.values)),
         "scaler.deviation": (len(said.ids), said.targets),
         "scaler.seasonal_error": (len(said.ids), said.targets),
+        "scaler.static": (2, len(columns.static)),
     }
     for name, shape in shapes.items():
         if tensors[name].shape != shape or tensors[name].dtype != np.float64:
@@ -189,4 +212,5 @@ def _scaler(tensors: checkpoint.Tensors, said: _Said, config: schema.Config, col
         spread=tensors["scaler.spread"],
         deviation=tensors["scaler.deviation"],
         seasonal_error=np.where(seasonal > 0, seasonal, np.nan),
+        static=tensors["scaler.static"],
     )

@@ -5,30 +5,52 @@ from typing import Any
 from rnncli import console
 from rnncli.console import Sheet
 
-_JUDGED_BY = {"forecasting": "mae", "classification": "accuracy", "regression": "rmse"}
+# the first of these that a task has
+_JUDGED_BY = {
+    "forecasting": ("mae",),
+    "classification": ("accuracy",),
+    "regression": ("rmse",),
+    "tagging": ("nll", "accuracy", "rmse"),
+}
 
 
 def metrics_sheets(result: dict[str, Any]) -> list[Sheet]:
     """A row for validation, test, every baseline and skill; a column a metric.
 
-    For people mse is left out, since rmse says the same and 80 columns are few.
+    For people mse is left out, since rmse says the same, and beside quantiles smape: 80 columns are few.
     """
     rows = {part: result[part] for part in ("validation", "test") if result[part]}
     rows |= result["baselines"] | ({"skill": result["skill"]} if result["skill"] else {})
     names = list(next(iter(rows.values()), {}))
     if console.wants_table():
-        names = [name for name in names if name != "mse"]
+        spare = ("mse", "smape", "scaled_mse") if "pinball" in names else ("mse",)
+        names = [name for name in names if name not in spare]
     return [Sheet("", ["scores", *names], [[label, *(row.get(name) for name in names)] for label, row in rows.items()])]
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """Whether the model is worth having, in a sentence."""
-    metric = _JUDGED_BY[result["task"]]
+    """Whether the model is worth having, in a sentence, and what its intervals are worth, in another."""
+    return "\n".join(sentence for sentence in (_skill(result), _intervals(result)) if sentence)
+
+
+def _intervals(result: dict[str, Any]) -> str:
+    found = result.get("intervals") or {}
+    parts = [
+        f"{level}% intervals cover {found[f'interval_{level}_coverage']:.0%} (mean width "
+        f"{console.show(found[f'interval_{level}_width'])})"
+        for level in (80, 95)
+        if found.get(f"interval_{level}_coverage") is not None
+    ]
+    return f"Its {', its '.join(parts)}." if parts else ""
+
+
+def _skill(result: dict[str, Any]) -> str:
+    metric = next((name for name in _JUDGED_BY[result["task"]] if name in result["skill"]), "")
     gain = result["skill"].get(metric)
     if gain is None:
         return ""
     part = "test" if result["test"] else "validation"
-    smaller = result["task"] != "classification"
+    smaller = metric != "accuracy"
     best = (min if smaller else max)(result["baselines"], key=lambda name: result["baselines"][name][metric])
     if gain <= 0:
         return f"The model does NOT beat {best} on the {part} part ({metric}): use {best}, or change the model."

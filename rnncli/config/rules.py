@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnncli.config.schema import Config, Data
+from rnncli.config.schema import BaselineName, Config, Data
 
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {
-    "forecasting": ("mae", "mse", "huber"),
+    "forecasting": ("mae", "mse", "huber", "quantile"),
     "classification": ("cross_entropy",),
     "regression": ("mse", "mae", "huber"),
+    "tagging": ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy"),
 }
-BASELINES_OF = {
+BASELINES_OF: dict[str, tuple[BaselineName, ...]] = {
     "forecasting": ("naive", "seasonal_naive", "drift", "mean", "ridge"),
     "classification": ("majority",),
     "regression": ("mean", "ridge"),
+    "tagging": ("mean", "ridge", "previous", "majority"),
 }
+DEFAULT_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.975]
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
-    "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind", "split.by",
-    "split.validation", "task.kind", "training.optimizer", "training.patience", "training.schedule", "window.context",
+    "data.irregular", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind",
+    "split.by", "split.validation", "task.kind", "training.loss", "training.optimizer", "training.patience",
+    "training.schedule", "window.context",
 }  # fmt: skip
 
 
@@ -63,37 +67,70 @@ def _task(config: Config) -> Iterator[Conflict]:
     if task.kind == "forecasting":
         if task.horizon is None:
             yield Conflict("task.horizon", "is required for forecasting", "the number of rows to forecast")
+        yield from _quantiles(config)
         return
-    if task.horizon is not None:
-        yield Conflict("task.horizon", f"has no effect on {task.kind}")
-    if isinstance(config.data.target, list) and len(config.data.target) > 1:
-        yield Conflict("data.target", f"{task.kind} predicts one column")
+    for section, name in ((task, "task.horizon"), (task, "task.quantiles"), (config.data, "data.season")):
+        if getattr(section, name.split(".")[1]) is not None:
+            yield Conflict(name, f"has no effect on {task.kind}")
+    several = isinstance(config.data.target, list) and len(config.data.target) > 1
+    if several and (task.kind != "tagging" or config.training.loss == "cross_entropy"):
+        what = task.kind if task.kind != "tagging" else "tagging with labels (training.loss: cross_entropy)"
+        yield Conflict("data.target", f"{what} predicts one column")
     for key in ("normalise", "transform"):
         if getattr(window, key) not in (None, "none"):
             yield Conflict(f"window.{key}", f"acts on forecasts, not on {task.kind}")
-    if window.stride > 1 and resolve(config).window.context == "full":
+    if (window.stride or 1) > 1 and resolve(config).window.context == "full":
         yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
-    if config.data.season is not None:
-        yield Conflict("data.season", f"has no effect on {task.kind}")
+    if task.kind == "tagging" and config.model.readout != "last":
+        yield Conflict("model.readout", "has no effect on tagging: every step is read")
+
+
+def _quantiles(config: Config) -> Iterator[Conflict]:
+    levels = config.task.quantiles
+    if levels is None:
+        return
+    if config.training.loss != "quantile":
+        yield Conflict("task.quantiles", "has no effect without training.loss: quantile", "set training.loss: quantile")
+    if 0.5 not in levels or levels != sorted(set(levels)):
+        yield Conflict("task.quantiles", "must rise and hold 0.5, the point forecast", "such as [0.1, 0.5, 0.9]")
 
 
 def _data(config: Config) -> Iterator[Conflict]:
     data = config.data
-    if data.time_format and not data.time:
-        yield Conflict("data.time_format", "has no effect without data.time")
+    for key in ("time_format", "calendar", "frequency", "irregular"):
+        if getattr(data, key) and not data.time:
+            yield Conflict(f"data.{key}", "has no effect without data.time")
+    yield from _steps(config)
     yield from _columns(data)
     if data.layout == "wide":
         if config.task.kind != "forecasting":
             yield Conflict("data.layout", f"wide is for forecasting, not for {config.task.kind}")
-        if data.series:
-            yield Conflict("data.series", "has no effect with the wide layout: the target columns are the series")
+        for key in ("series", "static"):
+            if getattr(data, key):
+                message = "has no effect with the wide layout: the target columns are the series"
+                yield Conflict(f"data.{key}", message)
+    if data.future and config.task.kind != "forecasting":
+        yield Conflict("data.future", f"acts on forecasts, not on {config.task.kind}", "name it in data.past")
+    if data.categorical and config.task.kind == "forecasting" and not (data.past or data.future or data.static):
+        yield Conflict("data.categorical", "has no effect: it says which of the inputs are categories", "set data.past")
     if config.scale.kind == "none" and config.scale.per:
         yield Conflict("scale.per", "has no effect with scale.kind: none")
 
 
+def _steps(config: Config) -> Iterator[Conflict]:
+    """The keys of uneven and too few steps."""
+    data, kind = config.data, config.task.kind
+    if data.irregular == "resample" and kind == "tagging":
+        yield Conflict("data.irregular", "resample makes rows that are not in the input; tagging answers every row")
+    if data.frequency and kind != "forecasting" and data.irregular not in ("error", "resample"):
+        yield Conflict("data.frequency", f"has no effect on {kind}", "set data.irregular: resample")
+    if data.short_series == "skip" and kind == "classification":
+        yield Conflict("data.short_series", "has no effect on classification: a single row is enough")
+
+
 def _columns(data: Data) -> Iterator[Conflict]:
     """Every column has one part, and none has a name that `predict` gives to a column of its own."""
-    parts = {"time": data.time, "series": data.series, "target": data.target, "past": data.past}
+    parts = {name: getattr(data, name) for name in ("time", "series", "target", "past", "future", "static", "weight")}
     seen: dict[str, str] = {}
     for part, names in parts.items():
         for name in [names] if isinstance(names, str) else names or []:
@@ -145,28 +182,41 @@ def _training(config: Config) -> Iterator[Conflict]:
 def resolve(config: Config) -> Config:
     """`config` with every default that follows from other keys filled in."""
     forecasting = config.task.kind == "forecasting"
-    by = config.split.by or ("time" if forecasting else "series")
+    kind = config.task.kind
+    by = config.split.by or ("time" if kind in ("forecasting", "tagging") else "series")
     per = None
     if config.scale.kind != "none":
         per = config.scale.per or ("series" if forecasting and by == "time" else "panel")
+    context = config.window.context or ("full" if kind == "classification" else DEFAULT_CONTEXT)
     window: dict[str, Any] = {
-        "context": config.window.context or ("full" if config.task.kind == "classification" else DEFAULT_CONTEXT),
+        "context": context,
+        "stride": config.window.stride or (max(1, context // 2) if kind == "tagging" and context != "full" else 1),
         "normalise": config.window.normalise or ("last" if forecasting else "none"),
     }
     cell = config.model.cell
-    training: dict[str, Any] = {"loss": config.training.loss or LOSSES_OF[config.task.kind][0]}
+    training: dict[str, Any] = {}
+    if kind != "tagging":  # there it depends on what the target column holds
+        training["loss"] = config.training.loss or LOSSES_OF[kind][0]
     if config.training.optimizer == "sgd" and config.training.momentum is None:
         training["momentum"] = 0.9
     if config.split.validation == 0:
         training["patience"] = None
-    baselines = config.evaluation.baselines
     update = {
+        "data": {"irregular": config.data.irregular or ("error" if forecasting and config.data.time else None)},
         "split": {"by": by},
         "scale": {"per": per},
         "window": window,
+        "task": {"quantiles": config.task.quantiles or DEFAULT_QUANTILES} if config.training.loss == "quantile" else {},
         "model": {} if cell in ("lstm", "gru") else {"nonlinearity": config.model.nonlinearity or "tanh"},
         "training": training,
-        "evaluation": {"baselines": list(BASELINES_OF[config.task.kind]) if baselines is None else baselines},
+        "evaluation": {"baselines": _baselines(config)},
     }
     sections = {name: getattr(config, name).model_copy(update=values) for name, values in update.items()}
     return config.model_copy(update=sections)
+
+
+def _baselines(config: Config) -> list[BaselineName] | None:
+    """Every one that fits the task, unless they are named; of tagging, the data decides."""
+    if config.evaluation.baselines is not None or config.task.kind == "tagging":
+        return config.evaluation.baselines
+    return list(BASELINES_OF[config.task.kind])

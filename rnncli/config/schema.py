@@ -18,8 +18,10 @@ Names = Annotated[list[Name], Field(min_length=1)]
 PartSize = Annotated[int, Field(ge=0, le=10**9)] | Share | Name
 
 CellName = Literal["rnn", "lstm", "gru", "carry_lstm"]
-TaskName = Literal["forecasting", "classification", "regression"]
-BaselineName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "majority"]
+TaskName = Literal["forecasting", "classification", "regression", "tagging"]
+BaselineName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "majority", "previous"]
+CalendarName = Literal["minute", "hour", "weekday", "monthday", "yearday", "month", "quarter"]
+Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -48,6 +50,35 @@ class Data(Section):
         description="Further input columns known up to the present; x* takes all that match. Left out: none for "
         "forecasting, every other numeric column for the other tasks.",
     )
+    future: Name | Names | None = Field(
+        None,
+        description="Input columns known ahead, over the horizon too, such as prices or holidays. To predict, rows "
+        "with these columns and an empty target follow the last known target.",
+    )
+    static: Name | Names | None = Field(
+        None, description="Input columns that hold one value for a whole series, such as its region."
+    )
+    categorical: Name | Names | None = Field(
+        None,
+        description="Which of the past, future and static columns hold categories: each gets a learned vector. One "
+        "that was not seen in training counts as unknown.",
+    )
+    calendar: CalendarName | Annotated[list[CalendarName], Field(min_length=1)] | None = Field(
+        None, description="Parts of the date to add to the inputs, each as a sine and a cosine; known ahead."
+    )
+    weight: Name | None = Field(None, description="Column with the weight of a row's targets in the loss, 0 or more.")
+    frequency: Name | None = Field(
+        None, description="Step of the time column, such as 15min, D or MS; left out, it is found in the data."
+    )
+    irregular: Literal["error", "resample", "delta"] | None = Field(
+        None,
+        description="Uneven time steps: refuse them, bring them to the frequency (means of what falls into a step, "
+        "empty where nothing does), or feed the elapsed time as a further input. Default: error for forecasting; "
+        "other tasks take the rows as they come.",
+    )
+    short_series: Literal["error", "skip"] = Field(
+        "error", description="Series with too few rows for a single training target: refuse them, or leave them out."
+    )
     season: Count | None = Field(
         None,
         description="Rows in one season, for seasonal naive and MASE; left out, from the frequency of time.",
@@ -63,7 +94,8 @@ class Split(Section):
     """What is held out."""
 
     by: Literal["time", "series"] | None = Field(
-        None, description="Hold out the end of every series, or whole series. Default: time for forecasting."
+        None,
+        description="Hold out the end of every series, or whole series. Default: time for forecasting and tagging.",
     )
     validation: PartSize = Field(
         0.1, description="A fraction, a count of rows (of series), or the time at which the part starts."
@@ -88,7 +120,11 @@ class Window(Section):
     context: Count | Literal["full"] | None = Field(
         None, description="Rows of past in a window. Default: full for classification, else 96."
     )
-    stride: Count = Field(1, description="Rows between training windows; evaluation scores every window.")
+    stride: Count | None = Field(
+        None,
+        description="Rows between training windows; evaluation scores every window. Default: 1, and half the context "
+        "for tagging, where every row of a window is a target.",
+    )
     normalise: Literal["none", "last", "mean_std"] | None = Field(
         None,
         description="Level taken off each window and put back onto the forecast: its last value, or its mean "
@@ -103,9 +139,15 @@ class Task(Section):
     """What is asked of the network."""
 
     kind: TaskName = Field(
-        description="forecasting: future values. classification: a label for a sequence. regression: a number for it."
+        description="forecasting: future values. classification: a label for a sequence. regression: a number for it. "
+        "tagging: a label, a number or several 0/1 values for every row."
     )
     horizon: Count | None = Field(None, description="Rows to forecast, all at once from the newest state.")
+    quantiles: Annotated[list[Level], Field(min_length=1, max_length=99)] | None = Field(
+        None,
+        description="Quantiles that loss: quantile trains, rising, 0.5 among them. Default: those of the 80 and 95 % "
+        "intervals and the median.",
+    )
 
 
 class Model(Section):
@@ -146,8 +188,10 @@ class Training(Section):
     clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
         1.0, description="Largest norm of the whole gradient; null for none."
     )
-    loss: Literal["mae", "mse", "huber", "cross_entropy"] | None = Field(
-        None, description="Default: mae for forecasting, cross_entropy for classification, mse for regression."
+    loss: Literal["mae", "mse", "huber", "quantile", "cross_entropy", "binary_cross_entropy"] | None = Field(
+        None,
+        description="Default: mae for forecasting, cross_entropy for classification, mse for regression; for tagging "
+        "binary_cross_entropy if all targets are 0 or 1, mse for other numbers, cross_entropy for words.",
     )
     patience: Count | None = Field(
         15, description="Epochs without a better validation loss before training stops; null for never."

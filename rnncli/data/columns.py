@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from rnncli.config import schema
 from rnncli.data.frames import Tables, as_numbers, not_numbers
@@ -14,36 +13,55 @@ from rnncli.errors import DataError, Place
 
 
 def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> Columns:
-    """Find the columns that a config names, expand globs and recognise the time format.
+    """Find the columns that a config names and expand globs.
 
     Raises:
-        DataError: for a name that is not in the header, with the nearest that is.
+        DataError: for a name that is not in the header, with the nearest that is; for a categorical column that is no
+            input.
     """
-    series = tuple(_listed(data.series))
-    require(tables, [*series, *_listed(data.time)])
-    taken = {*series, *_listed(data.time)}
-    targets = tuple(name for name in _match(tables, _listed(data.target)) if name not in taken)
-    if data.past is not None:
-        past = tuple(name for name in _match(tables, _listed(data.past)) if name not in taken | set(targets))
-    else:
-        others = [name for name in tables.header if name and name not in taken | set(targets)]
-        past = () if task == "forecasting" else tuple(_numeric(tables, others))
-    if not past and task != "forecasting":
-        raise DataError("no numeric input column is left", "name them in data.past", Place(tables.parts[0].file, 1))
+    fixed = [*_listed(data.series), *_listed(data.time), *_listed(data.weight)]
+    require(tables, fixed)
+    taken = set(fixed)
+    targets = _take(tables, data.target, taken)
+    future, static = _take(tables, data.future, taken), _take(tables, data.static, taken)
+    categorical = _match(tables, _listed(data.categorical))
+    past = _take(tables, data.past, taken)
+    if data.past is None and task != "forecasting":
+        others = [name for name in tables.header if name and name not in taken]
+        numeric = dict(zip(others, holds_numbers(tables, others), strict=True))
+        past = tuple(name for name in others if numeric[name] or name in categorical)
+    for name in categorical:
+        if name not in (*past, *future, *static):
+            raise DataError(f"{name} is no input", "data.categorical says which inputs are categories", _header(tables))
+    if not (past or static) and task != "forecasting":
+        raise DataError("no numeric input column is left", "name them in data.past", _header(tables))
     return Columns(
         targets=targets,
         past=past,
-        series=series,
+        future=future,
+        static=static,
+        series=tuple(_listed(data.series)),
         time=data.time,
         time_format=data.time_format,
+        frequency=data.frequency,
+        weight=data.weight,
+        calendar=tuple(_listed(data.calendar)),
+        elapsed=data.irregular == "delta",
+        categories={name: () for name in categorical},
         wide=data.layout == "wide",
         target_is_input=task == "forecasting",
     )
 
 
-def with_labels(columns: Columns) -> Columns:
-    """`columns` for a target that holds classes, which `read_panel` will find."""
-    return replace(columns, labels=())
+def _take(tables: Tables, names: str | Sequence[str] | None, taken: set[str]) -> tuple[str, ...]:
+    """The columns that `names` match and that have no part yet; from now on they have one."""
+    found = tuple(name for name in _match(tables, _listed(names)) if name not in taken)
+    taken |= set(found)
+    return found
+
+
+def _header(tables: Tables) -> Place:
+    return Place(tables.parts[0].file, 1)
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:
@@ -60,7 +78,7 @@ def _match(tables: Tables, patterns: Iterable[str]) -> list[str]:
         else:
             matches = [name for name in tables.header if name and fnmatch.fnmatchcase(name, pattern)]
             if not matches:
-                raise DataError(f"no column matches {pattern}", place=Place(tables.parts[0].file, 1))
+                raise DataError(f"no column matches {pattern}", place=_header(tables))
             found |= dict.fromkeys(matches)
     return list(found)
 
@@ -76,14 +94,14 @@ def require(tables: Tables, names: Iterable[str]) -> None:
             folded = {column.casefold(): column for column in tables.header}
             close = difflib.get_close_matches(name.casefold(), folded, 1)
             hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(tables.header)}"
-            raise DataError(f"no column {name}", hint, Place(tables.parts[0].file, 1))
+            raise DataError(f"no column {name}", hint, _header(tables))
 
 
-def _numeric(tables: Tables, names: list[str]) -> list[str]:
-    """The columns that hold numbers, judged by their first thousand rows."""
+def holds_numbers(tables: Tables, names: Sequence[str]) -> list[bool]:
+    """Which of the columns hold numbers, judged by their first thousand rows."""
     if not names:
         return []
     frame = tables.frame(names, str, rows=1000)
-    return [name for name in names if as_numbers(frame[name]).notna().any() and not not_numbers(frame[name]).any()]
+    return [bool(as_numbers(frame[name]).notna().any() and not not_numbers(frame[name]).any()) for name in names]
 
 

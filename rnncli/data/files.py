@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data import clock
+from rnncli.data.calendar import elapsed, waves
 from rnncli.data.columns import require
 from rnncli.data.frames import Tables, not_numbers
 from rnncli.data.panel import Columns, Panel, SeriesId, show_ids
@@ -21,40 +22,138 @@ LARGEST = float(np.finfo(np.float32).max)
 def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, Columns]:
     """The series in `tables`, sorted by time.
 
-    Columns that the data must settle (time format, class labels) are filled in where `columns` leaves them open.
+    Columns that the data must settle (time format, labels, categories) are filled in where `columns` leaves them open.
 
     Raises:
         DataError: for a cell that is not what its column should be, or is empty while `missing` is ``error``.
     """
     asked_for = not columns.target_is_input and not set(columns.targets) <= set(tables.header)
-    names = {*columns.series, *columns.past, *([columns.time] if columns.time else [])}
-    require(tables, sorted(names if asked_for else {*names, *columns.targets}))
+    weighted = (columns.weight,) if columns.weight in tables.header else ()  # to predict, nothing is weighed
+    others = {*columns.series, *columns.read, *columns.static, *((columns.time,) if columns.time else ())}
+    require(tables, sorted(others if asked_for else {*others, *columns.targets}))
     times, columns = _times(tables, columns)
+    if columns.calendar and times.dtype.kind != "M":
+        raise DataError("holds numbers, data.calendar needs dates", "leave it out", tables.place(0, columns.time))
     keys, ids = _ids(tables, columns)
+    given, columns, notes = _values(tables, columns, asked_for)
+    weights = _weights(tables, weighted[0]) if weighted else None
     if columns.wide:
-        return _melt(tables, columns, times, missing), columns
-    values = np.full((len(keys), len(columns.values)), np.nan)
-    classes = columns.labels is not None
-    numeric = columns.past if classes or asked_for else columns.values
-    values[:, values.shape[1] - len(numeric) :] = _numbers(tables, numeric)
-    if classes:
-        values[:, 0], columns = _codes(tables, columns)
-    _check_missing(tables, numeric, values[:, values.shape[1] - len(numeric) :], missing)
-    order = np.arange(len(keys)) if columns.time is None else np.lexsort((times, keys))
-    if columns.time is None and (np.diff(keys) < 0).any():
-        order = np.argsort(keys, kind="stable")
-    offsets = np.searchsorted(keys[order], np.arange(len(ids) + 1))
-    panel = Panel(
-        columns=columns.values,
-        ids=tuple(ids),
-        offsets=offsets.astype(np.int64),
-        times=times[order],
-        values=values[order],
-        observed=~np.isnan(values[order]),
-        source=order.astype(np.int64),
-    )
+        panel = _melt(columns, times, given, weights)
+    else:
+        order = _order(keys, times, columns)
+        panel = Panel(
+            columns=columns.values,
+            ids=tuple(ids),
+            offsets=np.searchsorted(keys[order], np.arange(len(ids) + 1)).astype(np.int64),
+            times=times[order],
+            values=given[order],
+            source=order.astype(np.int64),
+            weights=None if weights is None else weights[order],
+        )
+        static, columns, unseen = _static(tables, columns, panel)
+        panel, notes = replace(panel, static=static), notes + unseen
     _check_duplicates(tables, panel, columns)
+    panel = replace(panel, values=_with_derived(panel, columns), ends=_ends(panel, columns), notes=notes)
+    _check_missing(tables, panel, columns, missing, asked_for)
     return panel, columns
+
+
+def _order(keys: NDArray[np.int64], times: NDArray[np.generic], columns: Columns) -> NDArray[np.int64]:
+    """Row positions by series, then by time; without a time column, by their place in the file."""
+    return np.argsort(keys, kind="stable") if columns.time is None else np.lexsort((times, keys))
+
+
+def _values(
+    tables: Tables, columns: Columns, asked_for: bool
+) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
+    """(rows, targets + past + future) in the order of the file, labels and categories as codes."""
+    if asked_for:
+        targets = np.full((sum(len(part.lines) for part in tables.parts), len(columns.targets)), np.nan)
+    elif columns.labels is not None:
+        codes, columns = _codes(tables, columns)
+        targets = codes[:, None]
+    else:
+        targets = _numbers(tables, columns.targets)
+    numeric = [name for name in columns.read if name not in columns.categories]
+    parts: dict[str, NDArray[np.float64]] = dict(zip(numeric, _numbers(tables, numeric).T, strict=True))
+    notes: tuple[str, ...] = ()
+    for name in columns.read:
+        if name in columns.categories:
+            parts[name], columns, unseen = categories(tables, columns, name)
+            notes += unseen
+    return np.column_stack([targets, *(parts[name] for name in columns.read)]), columns, notes
+
+
+def categories(
+    tables: Tables, columns: Columns, name: str
+) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
+    """(rows,) codes of a categorical column, NaN where it is empty; without known values, those of the table."""
+    texts = tables.frame([name], str)[name]
+    known = columns.categories[name] or tuple(sorted(set(texts.unique()) - {""}, key=_natural))
+    numbers = {"": np.nan} | {value: float(code) for code, value in enumerate(known, 1)}
+    codes = np.array(texts.map(numbers), dtype=np.float64)
+    unseen = np.isnan(codes) & texts.ne("").to_numpy()
+    codes[unseen] = 0
+    notes: tuple[str, ...] = ()
+    if unseen.any():
+        first = texts.iloc[int(np.argmax(unseen))]
+        notes = (f"{name}: {int(unseen.sum()):,} rows hold categories not seen in training, such as {first}",)
+    return codes, replace(columns, categories={**columns.categories, name: known}), notes
+
+
+def _static(
+    tables: Tables, columns: Columns, panel: Panel
+) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
+    """(series, static) the one value that each series has, NaN where its cells are empty."""
+    found = np.full((len(panel), len(columns.static)), np.nan)
+    series = np.repeat(np.arange(len(panel)), panel.lengths())
+    notes: tuple[str, ...] = ()
+    for position, name in enumerate(columns.static):
+        if name in columns.categories:
+            cells, columns, unseen = categories(tables, columns, name)
+            notes += unseen
+        else:
+            cells = _numbers(tables, [name])[:, 0]
+        values = cells[panel.source]
+        known = np.flatnonzero(~np.isnan(values))[::-1]
+        found[series[known], position] = values[known]  # the first of each series is written last
+        other = np.flatnonzero(~np.isnan(values) & (values != found[series, position]))
+        if len(other):
+            who = show_ids([panel.ids[int(series[other[0]])]])
+            place = tables.place(int(panel.source[other[0]]), name)
+            raise DataError(f"another value within series {who}", "data.static is for one value a series", place)
+    return found, columns, notes
+
+
+def _weights(tables: Tables, name: str) -> NDArray[np.float64]:
+    weights = _numbers(tables, [name])[:, 0]
+    bad = np.flatnonzero(~(weights >= 0))
+    if len(bad):
+        raise DataError("a weight must be a number from 0 on", place=tables.place(int(bad[0]), name))
+    if not weights.any():
+        raise DataError("every weight is 0: nothing to learn", place=tables.place(0, name))
+    return weights
+
+
+def _with_derived(panel: Panel, columns: Columns) -> NDArray[np.float64]:
+    """The panel's values with those that follow from the time column, in the order of `columns.values`."""
+    if not columns.derived:
+        return panel.values
+    before = len(columns.value_targets) + len(columns.past)
+    parts = [panel.values[:, :before], panel.values[:, before:]]
+    if columns.elapsed:
+        parts.insert(1, elapsed(panel)[:, None])
+    return np.concatenate([*parts, waves(panel.times, columns.calendar)], axis=1)
+
+
+def _ends(panel: Panel, columns: Columns) -> NDArray[np.int64]:
+    """(series,) the row after the newest with a known target, if columns are known ahead; else the series' end."""
+    ends = panel.offsets[1:].copy()
+    if not columns.future:
+        return ends
+    known = np.asarray(panel.observed[:, : len(columns.value_targets)].any(axis=1))
+    newest = np.maximum.accumulate(np.where(known, np.arange(len(panel.times)), -1))[ends - 1]
+    return np.asarray(np.where(newest >= panel.offsets[:-1], newest + 1, ends))
 
 
 def _numbers(tables: Tables, names: Sequence[str]) -> NDArray[np.float64]:
@@ -104,14 +203,27 @@ def check_values(panel: Panel, columns: Columns) -> None:
         raise DataError(f"{name} has no value in series {who}", "leave these series out")
 
 
-def _check_missing(tables: Tables, names: Sequence[str], values: NDArray[np.float64], missing: str) -> None:
-    for column, name in enumerate(names):
-        rows = np.flatnonzero(np.isnan(values[:, column]))
-        if len(rows) == len(values):
-            raise DataError("no row has a value", "leave the column out", tables.place(0, name))
+def _check_missing(tables: Tables, panel: Panel, columns: Columns, missing: str, asked_for: bool) -> None:
+    """Refuse empty cells, unless `missing` says what to do with them.
+
+    Labels may be missing, and whatever is not known ahead may be so in the rows after the newest known target.
+    """
+    past_end = np.arange(len(panel.times)) >= np.repeat(panel.ends, panel.lengths())
+    free = columns.value_targets if asked_for or columns.labels is not None else ()
+    for column, name in enumerate(columns.values):
+        if name in free or name in columns.derived:
+            continue
+        empty = np.isnan(panel.values[:, column])
+        if empty.all():
+            shown = columns.targets[0] if columns.wide and column == 0 else name
+            raise DataError("no row has a value", "leave the column out", tables.place(0, shown))
+        rows = np.flatnonzero(empty if name in columns.known_ahead else empty & ~past_end)
         if len(rows) and missing == "error":
+            if columns.wide and column == 0:
+                name = panel.ids[int(panel.series_of(rows[:1])[0])][0]
             message = f"{len(rows):,} empty cell{'s' if len(rows) > 1 else ''}, this is the first"
-            raise DataError(message, "set data.missing: ffill or mask", tables.place(int(rows[0]), name))
+            place = tables.place(int(panel.source[rows].min()), name)
+            raise DataError(message, "set data.missing: ffill or mask", place)
 
 
 def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Columns]:
@@ -178,25 +290,19 @@ def _check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         raise DataError(f"{text} stands already in line {other}", hint, tables.place(int(panel.source[row]), columns.time))
 
 
-def _melt(tables: Tables, columns: Columns, times: NDArray[np.generic], missing: str) -> Panel:
-    """The wide layout: one series a target column; past columns are shared by all."""
-    names = columns.targets + columns.past
-    values = _numbers(tables, names)
-    _check_missing(tables, names, values, missing)
+def _melt(
+    columns: Columns, times: NDArray[np.generic], values: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> Panel:
+    """The wide layout: one series a target column; all other columns are shared by all."""
     order = np.argsort(times, kind="stable")
     count, rows = len(columns.targets), len(times)
-    past = np.tile(values[order, count:], (count, 1))
-    stacked = np.concatenate([values[order, :count].T.reshape(-1, 1), past], axis=1)
-    panel = Panel(
+    shared = np.tile(values[order, count:], (count, 1))
+    return Panel(
         columns=columns.values,
         ids=tuple((name,) for name in columns.targets),
         offsets=np.arange(count + 1, dtype=np.int64) * rows,
         times=np.tile(times[order], count),
-        values=stacked,
-        observed=~np.isnan(stacked),
+        values=np.concatenate([values[order, :count].T.reshape(-1, 1), shared], axis=1),
         source=np.tile(order, count).astype(np.int64),
+        weights=None if weights is None else np.tile(weights[order], count),
     )
-    _check_duplicates(tables, panel, columns)
-    return panel
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,37 @@ SeriesId = tuple[str, ...]
 class Columns:
     """Which columns a model reads, settled once against the training data and kept in the model.
 
-    A panel's value columns are `targets` followed by `past`. With the wide layout the targets are the series,
-    and the panel has one target column called ``value``. A target's own past is an input of forecasts alone.
+    A panel's value columns are targets, past inputs and inputs known ahead, in this order. With the wide layout the
+    targets are the series, and the panel has one target column called ``value``. A target's own past is an input of
+    forecasts alone.
+
+    Attributes:
+        targets, past, future, static, series, time, weight: names in the file.
+        calendar: parts of the date that are inputs, keys of CALENDAR.
+        elapsed: whether the time since the row before is an input.
+        categories: of each categorical input the values seen in training; the code of a value is its place in them,
+            from 1, and 0 is any other value.
+        labels: classes of a target that holds labels, their codes from 0.
+        binary: whether the targets are 0 or 1 and the answers probabilities.
     """
 
     targets: tuple[str, ...]
     past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     time: str | None = None
     time_format: str | None = None
     frequency: str | None = None
     season: int = 1
+    weight: str | None = None
+    calendar: tuple[str, ...] = ()
+    elapsed: bool = False
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     wide: bool = False
     target_is_input: bool = True
     labels: tuple[str, ...] | None = None
+    binary: bool = False
 
     @property
     def value_targets(self) -> tuple[str, ...]:
@@ -38,9 +55,36 @@ class Columns:
         return ("value",) if self.wide else self.targets
 
     @property
+    def read(self) -> tuple[str, ...]:
+        """Inputs that stand in the file, a value a row."""
+        return self.past + self.future
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Inputs that are made from the time column, the elapsed time first."""
+        waves = tuple(f"{wave}({part})" for part in self.calendar for wave in ("sin", "cos"))
+        return ("elapsed",) * self.elapsed + waves
+
+    @property
+    def known_ahead(self) -> tuple[str, ...]:
+        """Inputs whose values over the horizon are known: the last value columns of a panel."""
+        return self.future + self.derived[self.elapsed :]
+
+    @property
     def values(self) -> tuple[str, ...]:
         """Names of all value columns of a panel."""
-        return self.value_targets + self.past
+        return self.value_targets + self.past + ("elapsed",) * self.elapsed + self.known_ahead
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The value columns that are inputs."""
+        return self.values if self.target_is_input else self.values[len(self.value_targets) :]
+
+    @property
+    def unscaled(self) -> frozenset[str]:
+        """Value columns that stay as they are: codes, waves, and targets that are no quantities."""
+        targets = self.value_targets if self.binary or self.labels is not None else ()
+        return frozenset((*self.categories, *self.derived[self.elapsed :], *targets))
 
 
 @dataclass(frozen=True)
@@ -51,10 +95,14 @@ class Panel:
         columns: names of the value columns, targets first.
         ids: one id a series, in order of first appearance; an id has a part for every id column.
         offsets: (series + 1,) first row of every series, and the number of rows.
-        times: (rows,) datetime64[ns], int64 or float64; row numbers where the data has no time.
-        values: (rows, columns) in original units, NaN where not observed; classes as codes.
-        observed: (rows, columns) whether a value was given.
+        times: (rows,) datetime64, int64 or float64; row numbers where the data has no time.
+        values: (rows, columns) in original units, NaN where not observed; labels and categories as codes.
         source: (rows,) position of the row in the input.
+        ends: (series,) the row after the newest with a known target, or the series' end: rows from here on tell
+            only what is known ahead. The series' end, unless there are columns known ahead.
+        static: (series, static columns) one value a series; categories as codes.
+        weights: (rows,) weight of each row's targets, or None for one each.
+        notes: what a person should know of the data, a sentence each.
     """
 
     columns: tuple[str, ...]
@@ -62,8 +110,23 @@ class Panel:
     offsets: Rows
     times: NDArray[np.generic]
     values: Floats
-    observed: NDArray[np.bool_]
     source: Rows
+    ends: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    static: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    weights: Floats | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Without columns known ahead every series ends with its rows; without static columns there are no values."""
+        if len(self.ids) and not len(self.ends):
+            object.__setattr__(self, "ends", self.offsets[1:])
+        if len(self.ids) and not len(self.static):
+            object.__setattr__(self, "static", np.empty((len(self.ids), 0)))
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """(rows, columns) whether a value was given."""
+        return ~np.isnan(self.values)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,8 +140,27 @@ class Panel:
             offsets=np.array([0, rows.stop - rows.start]),
             times=self.times[rows],
             values=self.values[rows],
-            observed=self.observed[rows],
             source=self.source[rows],
+            ends=self.ends[series : series + 1] - rows.start,
+            static=self.static[series : series + 1],
+            weights=None if self.weights is None else self.weights[rows],
+        )
+
+    def keep(self, series: Rows) -> Panel:
+        """A panel of some of the series, in the order given."""
+        lengths = self.lengths()[series]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.repeat(self.offsets[series] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return replace(
+            self,
+            ids=tuple(self.ids[number] for number in series),
+            offsets=offsets,
+            times=self.times[rows],
+            values=self.values[rows],
+            source=self.source[rows],
+            ends=self.ends[series] - self.offsets[series] + offsets[:-1],
+            static=self.static[series],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def rows(self, series: int) -> slice:

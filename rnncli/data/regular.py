@@ -1,30 +1,112 @@
-"""The time column of a panel must be regular for forecasts: its frequency is found here, and every gap."""
+"""The steps of the time column: the frequency that is in them, uneven ones refused, resampled or fed to the network."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
+from rnncli.config import schema
 from rnncli.data import clock
+from rnncli.data.calendar import waves
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Columns, Panel, show_ids
+from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 from rnncli.errors import DataError
 
 
-def with_frequency(panel: Panel, columns: Columns, tables: Tables, season: int | None) -> Columns:
-    """`columns` with the frequency of the time column and the season that follows from it.
+def regularise(
+    panel: Panel, columns: Columns, tables: Tables, data: schema.Data, *, forecasting: bool
+) -> tuple[Panel, Columns]:
+    """The panel with even steps, or as it is where that is not asked for; `columns` with frequency and season.
 
     Raises:
         DataError: at the first row of a series that does not follow the one before by the frequency.
     """
-    frequency = columns.frequency or _frequency(panel, columns)
-    if columns.time is not None:
+    if data.irregular == "resample" or (data.irregular == "delta" and forecasting):
+        columns = replace(columns, frequency=columns.frequency or _commonest(panel, columns, tables))
+    if data.irregular == "resample":
+        panel = resample(panel, columns, tables, data.missing)
+    elif data.irregular == "error" and columns.time is not None:
+        frequency = columns.frequency or _frequency(panel, columns)
         if frequency is None:
             longest = int(np.argmax(panel.lengths()))
             raise _irregular(panel, tables, columns, longest, None)
         check_regular(panel, columns, tables, frequency)
-    return replace(columns, frequency=frequency, season=season or clock.season(frequency))
+        columns = replace(columns, frequency=frequency)
+    return panel, columns
+
+
+def with_season(columns: Columns, season: int | None) -> Columns:
+    """`columns` with the rows of a season: as given, or as the frequency has it."""
+    return replace(columns, season=season or clock.season(columns.frequency))
+
+
+def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Panel:
+    """The panel with one row a step: means of what falls into the step, the newest of categories and labels.
+
+    Raises:
+        DataError: if steps are left empty while `missing` is ``error``.
+    """
+    assert columns.frequency is not None
+    bins = [_bins(panel.times[panel.rows(series)], columns.frequency) for series in range(len(panel))]
+    lengths = np.array([len(times) for times, _ in bins])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.concatenate([index + offset for (_, index), offset in zip(bins, offsets, strict=False)])
+    values = np.full((offsets[-1], panel.values.shape[1]), np.nan)
+    for position, name in enumerate(panel.columns):
+        known = np.flatnonzero(~np.isnan(panel.values[:, position]))
+        column, places = panel.values[known, position], rows[known]
+        if name in columns.unscaled and name not in columns.derived:
+            values[places, position] = column  # the newest is written last
+        else:
+            counts = np.bincount(places, minlength=len(values))
+            sums = np.bincount(places, column, minlength=len(values))
+            values[:, position] = np.where(counts, sums / np.maximum(counts, 1), np.nan)
+    newest = np.searchsorted(rows, np.arange(len(values)), side="right") - 1
+    made = replace(
+        panel,
+        offsets=offsets,
+        times=np.concatenate([times for times, _ in bins]),
+        values=values,
+        source=panel.source[newest],
+        ends=rows[panel.ends - 1] + 1,
+        weights=None if panel.weights is None else _means(panel.weights, rows, len(values)),
+    )
+    made = replace(made, values=_renewed(made, columns))
+    empty = np.flatnonzero(np.isnan(made.values[:, : len(columns.value_targets)]).any(axis=1))
+    if len(empty) and missing == "error":
+        moment = clock.write(made.times[empty[:1]], columns.time_format)[0]
+        message = f"resampled to {columns.frequency}, {len(empty):,} rows are empty, the first at {moment}"
+        raise DataError(message, "set data.missing: ffill or mask", tables.place(int(made.source[empty[0]]), columns.time))
+    return made
+
+
+def _bins(times: NDArray[np.generic], frequency: str) -> tuple[NDArray[np.generic], Rows]:
+    """The even times that span sorted `times`, and the place among them of each, as pandas resamples."""
+    if times.dtype.kind == "M":
+        rows = pd.Series(np.arange(len(times)), index=pd.DatetimeIndex(times)).resample(frequency)
+        counts = rows.count()
+        grid = pd.DatetimeIndex(counts.index).to_numpy().astype(times.dtype)
+        return grid, np.repeat(np.arange(len(grid)), counts.to_numpy())
+    size = float(frequency)
+    index = np.floor((times - times[0]) / size + 1e-9).astype(np.int64)
+    return np.asarray(times[0] + np.arange(index[-1] + 1) * size, dtype=times.dtype), index
+
+
+def _means(values: Floats, rows: Rows, count: int) -> Floats:
+    """(count,) means of the values of each row, 0 where there is none."""
+    counts = np.maximum(np.bincount(rows, minlength=count), 1)
+    return np.asarray(np.bincount(rows, values, minlength=count) / counts)
+
+
+def _renewed(panel: Panel, columns: Columns) -> Floats:
+    """The values with the waves of the panel's own times."""
+    if not columns.calendar:
+        return panel.values
+    count = 2 * len(columns.calendar)
+    return np.concatenate([panel.values[:, :-count], waves(panel.times, columns.calendar)], axis=1)
 
 
 def check_regular(panel: Panel, columns: Columns, tables: Tables, frequency: str) -> None:
@@ -58,15 +140,37 @@ def _frequency(panel: Panel, columns: Columns) -> str | None:
     return clock.step(longest[start : start + 2]) if counts.max() > len(longest) / 2 else None
 
 
+def _commonest(panel: Panel, columns: Columns, tables: Tables) -> str:
+    """The frequency of the panel: an even one, else the commonest gap of the longest series.
+
+    Raises:
+        DataError: if no series has two rows.
+    """
+    found = _frequency(panel, columns)
+    if found is not None:
+        return found
+    longest = int(np.argmax(panel.lengths()))
+    times = panel.times[panel.rows(longest)]
+    gaps, counts = np.unique(np.diff(times), return_counts=True)
+    if not len(gaps):
+        raise _irregular(panel, tables, columns, longest, None)
+    start = int(np.flatnonzero(np.diff(times) == gaps[np.argmax(counts)])[0])
+    step = clock.step(times[start : start + 2])
+    assert step is not None  # duplicates are refused, so that the gap is above zero
+    return step
+
+
 def _irregular(panel: Panel, tables: Tables, columns: Columns, series: int, row: int | None) -> DataError:
     rows = panel.rows(series)
     who = f" of series {show_ids([panel.ids[series]])}" if columns.series else ""
     if row is None:
         place = tables.place(int(panel.source[rows.start]), columns.time)
         what = "has fewer than 3 rows" if rows.stop - rows.start < 3 else "has no regular step"
-        return DataError(f"the time column{who} {what}, so its frequency is not known", "resample it first", place)
+        hint = "set data.frequency, or data.irregular: resample"
+        return DataError(f"the time column{who} {what}, so its frequency is not known", hint, place)
     before, here = clock.write(panel.times[row - 1 : row + 1], columns.time_format)
     place = tables.place(int(panel.source[row]), columns.time)
-    return DataError(f"the time column{who} jumps from {before} to {here}", "fill or resample the rows first", place)
+    hint = "set data.irregular: resample or delta"
+    return DataError(f"the time column{who} jumps from {before} to {here}", hint, place)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from rnncli.config import schema
-from rnncli.data.panel import Floats, Panel, SeriesId, show_id
+from rnncli.data.panel import Columns, Floats, Panel, SeriesId, show_id
 from rnncli.data.split import Part
 from rnncli.errors import DataError
 
@@ -23,7 +23,9 @@ class Scaler:
         transform: ``log`` takes the logarithm of targets before anything else.
         targets: number of target columns, which come first.
         ids: the series that were seen in training.
-        centre, spread: (series or 1, columns), after the transform. A constant column has spread 1.
+        centre, spread: (series or 1, columns), after the transform. A constant column has spread 1; codes, waves and
+            targets that are no quantities have centre 0 and spread 1.
+        static: (2, static columns) centre and spread of the values that training series have.
         deviation: (series, targets) population standard deviation in original units, for scaled errors; of all
             training rows for series that have none.
         seasonal_error: (series, targets) mean absolute seasonal-naive error in original units, for MASE.
@@ -37,6 +39,7 @@ class Scaler:
     spread: Floats
     deviation: Floats
     seasonal_error: Floats
+    static: Floats = field(default_factory=lambda: np.empty((2, 0)))
 
     def apply(self, values: Floats, series: np.ndarray) -> Floats:
         """Scaled values, shape (rows, columns); `series` (rows,) is the index of each row's series."""
@@ -44,20 +47,22 @@ class Scaler:
         return np.asarray((_transformed(values, self.transform, self.targets) - self.centre[rows]) / self.spread[rows])
 
     def invert(self, scaled: Floats, series: np.ndarray) -> Floats:
-        """Targets in original units: (windows, steps, targets) back from scaled ones."""
+        """Targets in original units: (windows, steps, targets) back from scaled ones, or a further axis of quantiles."""
         rows = series if len(self.centre) > 1 else np.zeros_like(series)
-        centre, spread = self.centre[rows, None, : self.targets], self.spread[rows, None, : self.targets]
+        shape = (len(rows), 1, self.targets) + (1,) * (scaled.ndim - 3)
+        centre, spread = (part[rows, : self.targets].reshape(shape) for part in (self.centre, self.spread))
         values = scaled * spread + centre
         with np.errstate(over="ignore"):  # a network that ran off forecasts infinity, and is seen to
             return np.asarray(np.exp(values) if self.transform == "log" else values)
 
 
-def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str, season: int, targets: int) -> Scaler:
+def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scale, transform: str) -> Scaler:
     """Statistics of the rows of `part`, the training part.
 
     Raises:
         DataError: if the logarithm of a target does not exist.
     """
+    targets, season = len(columns.value_targets), columns.season
     check_transform(panel, transform, targets)
     rows = [np.arange(first, last) for first, last in zip(part.first, part.last, strict=True)]
     values = _transformed(panel.values, transform, targets)
@@ -65,17 +70,26 @@ def fit_scaler(panel: Panel, part: Part, settings: schema.Scale, transform: str,
         own = [_centre_and_spread(values[index], settings.kind) for index in rows]
     else:
         own = [_centre_and_spread(values[np.concatenate(rows)], settings.kind)]
+    plain = np.isin(panel.columns, list(columns.unscaled))
     original = panel.values[:, :targets]
     return Scaler(
         settings=settings,
         transform=transform,
         targets=targets,
         ids=panel.ids,
-        centre=np.stack([centre for centre, _ in own]),
-        spread=np.stack([spread for _, spread in own]),
+        centre=np.where(plain, 0.0, np.stack([centre for centre, _ in own])),
+        spread=np.where(plain, 1.0, np.stack([spread for _, spread in own])),
         deviation=_for_all([_deviation(original[index]) for index in rows], original[np.concatenate(rows)], part),
         seasonal_error=_filled(np.stack([_seasonal_error(original[index], season) for index in rows]), part),
+        static=_static(panel, columns, part, settings.kind),
     )
+
+
+def _static(panel: Panel, columns: Columns, part: Part, kind: str) -> Floats:
+    """(2, static columns) centre and spread over the training series."""
+    found = np.stack(_centre_and_spread(panel.static[part.series()], kind))
+    plain = np.isin(columns.static, list(columns.categories))
+    return np.where(plain, [[0.0], [1.0]], found) if len(plain) else np.empty((2, 0))
 
 
 def check_transform(panel: Panel, transform: str, targets: int) -> None:
@@ -94,12 +108,12 @@ def check_transform(panel: Panel, transform: str, targets: int) -> None:
         raise DataError(f"window.transform: log needs targets above zero; {message}", "set window.transform: none")
 
 
-def adapt(scaler: Scaler, panel: Panel, known: Part, season: int) -> Scaler:
+def adapt(scaler: Scaler, panel: Panel, columns: Columns, known: Part) -> Scaler:
     """The scaler in the order of `panel`'s series; series not seen in training get statistics of `known` rows."""
     if scaler.ids == panel.ids:
         return scaler
     index = {series: position for position, series in enumerate(scaler.ids)}
-    fresh = fit_scaler(panel, known, scaler.settings, scaler.transform, season, scaler.targets)
+    fresh = fit_scaler(panel, columns, known, scaler.settings, scaler.transform)
     old = np.array([index.get(series, -1) for series in panel.ids])
     seen = old >= 0
 
@@ -126,7 +140,7 @@ def _transformed(values: Floats, transform: str, targets: int) -> Floats:
 def _centre_and_spread(values: Floats, kind: str) -> tuple[Floats, Floats]:
     """(columns,) statistics of (rows, columns), passing over NaN; a column without values is left as it is."""
     columns = [column[~np.isnan(column)] for column in values.T]
-    pairs = np.array([_STATISTICS[kind](column) if len(column) else (0.0, 1.0) for column in columns])
+    pairs = np.array([_STATISTICS[kind](column) if len(column) else (0.0, 1.0) for column in columns]).reshape(-1, 2)
     centre, spread = pairs[:, 0], pairs[:, 1]
     size = np.array([np.abs(column).max(initial=0.0) for column in columns])
     constant = spread <= 1e-12 * size

@@ -53,20 +53,27 @@ def split(panel: Panel, columns: Columns, settings: schema.Split, horizon: int, 
 
 def everything(panel: Panel) -> Part:
     """All rows of all series."""
-    return Part(panel.offsets[:-1], panel.offsets[1:])
+    return Part(panel.offsets[:-1], panel.ends)
+
+
+def too_short(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> Rows:
+    """The series whose training rows hold no target of a window of `horizon` rows."""
+    if settings.by == "series":
+        return np.flatnonzero(panel.ends - panel.offsets[:-1] < horizon + 1)
+    _, validation = _starts(panel, columns, settings, horizon)
+    return np.flatnonzero(validation - panel.offsets[:-1] < horizon + 1)
 
 
 def _by_time(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> Split:
-    begin, end = panel.offsets[:-1], panel.offsets[1:]
-    test = _start(panel, columns, settings.test, end, horizon)
-    validation = np.minimum(_start(panel, columns, settings.validation, test, horizon), test)
+    begin, end = panel.offsets[:-1], panel.ends
+    test, validation = _starts(panel, columns, settings, horizon)
     short = np.flatnonzero(validation - begin < horizon + 1)
     if len(short):
         least = int((validation - begin)[short[0]])
         raise DataError(
             f"{len(short):,} of {len(panel):,} series too short: {show_ids([panel.ids[i] for i in short])} "
             f"has {max(least, 0)} rows left to train on, a window needs {horizon + 1}",
-            "lower task.horizon, split.validation or split.test",
+            "set data.short_series: skip, or lower task.horizon, split.validation or split.test",
         )
     parts = Split(Part(begin, validation), Part(validation, test), Part(test, end))
     for name, part in (("validation", parts.validation), ("test", parts.test)):
@@ -78,16 +85,22 @@ def _by_time(panel: Panel, columns: Columns, settings: schema.Split, horizon: in
     return parts
 
 
+def _starts(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> tuple[Rows, Rows]:
+    """(series,) the rows where test and validation start."""
+    test = _start(panel, columns, settings.test, panel.ends, horizon)
+    return test, np.minimum(_start(panel, columns, settings.validation, test, horizon), test)
+
+
 def _start(panel: Panel, columns: Columns, size: int | float | str, end: Rows, horizon: int) -> Rows:
     """(series,) the row where a part that stops at `end` starts."""
     begin = panel.offsets[:-1]
     if isinstance(size, str):
         moment = _moment(size, columns, panel.times.dtype.kind)
         inside = [np.searchsorted(panel.times[panel.rows(series)], moment) for series in range(len(panel))]
-        return begin + np.array(inside, dtype=np.int64)
+        return np.minimum(begin + np.array(inside, dtype=np.int64), end)
     if isinstance(size, int):
         return end - size
-    wanted = np.ceil(panel.lengths() * size - 1e-9).astype(np.int64)
+    wanted = np.ceil((panel.ends - begin) * size - 1e-9).astype(np.int64)
     return np.asarray(end - (np.maximum(wanted, horizon) if size > 0 else wanted))
 
 
@@ -107,17 +120,17 @@ def _by_series(panel: Panel, columns: Columns, settings: schema.Split, horizon: 
     """Shuffled series; with classes, every part gets its share of each (stratified)."""
     order = np.random.default_rng([seed, len(panel)]).permutation(len(panel))
     if columns.labels is not None:
-        order = _stratified(order, panel.values[panel.offsets[1:] - 1, 0])
+        order = _stratified(order, panel.values[panel.offsets[1:] - 1, 0])  # of tagging, by the last label
     test = _count(settings.test, len(panel))
     validation = _count(settings.validation, len(panel))
     if len(panel) - test - validation < 1:
         raise DataError(f"{len(panel):,} series leave none to train on", "lower split.validation or split.test")
-    short = np.flatnonzero(panel.lengths() < horizon + 1)
+    short = too_short(panel, columns, settings, horizon)
     if len(short):
         raise DataError(
             f"{len(short):,} of {len(panel):,} series too short: {show_ids([panel.ids[i] for i in short])}; "
             f"a window needs {horizon + 1} rows",
-            "lower task.horizon, or leave them out",
+            "set data.short_series: skip, or lower task.horizon",
         )
     chosen = (order[test + validation :], order[test : test + validation], order[:test])
     return Split(*(_whole(panel, index) for index in chosen))
@@ -129,7 +142,7 @@ def _count(size: int | float | str, total: int) -> int:
 
 def _stratified(order: Rows, classes: NDArray[np.float64]) -> Rows:
     """`order` so that every stretch of it holds the classes in proportion."""
-    position = np.empty(len(order))
+    position = np.full(len(order), 0.5)  # where a series without a label stays
     for label in np.unique(classes[order]):
         members = np.flatnonzero(classes[order] == label)
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
@@ -139,5 +152,5 @@ def _stratified(order: Rows, classes: NDArray[np.float64]) -> Rows:
 def _whole(panel: Panel, index: Rows) -> Part:
     inside = np.zeros(len(panel), dtype=bool)
     inside[index] = True
-    begin, end = panel.offsets[:-1], panel.offsets[1:]
-    return Part(begin, np.where(inside, end, begin))
+    begin = panel.offsets[:-1]
+    return Part(begin, np.where(inside, panel.ends, begin))

@@ -23,11 +23,17 @@ class Resident:
         inputs: (rows, input columns) float32, empty cells filled; targets that are inputs come first.
         targets: (rows, targets) float32, empty cells zero.
         observed: (rows, targets) whether the target is known.
+        ahead: which of the input columns are known ahead, first and after the last.
+        static: (series, static columns) float32.
+        weights: (rows,) weight of a row's targets, or None.
     """
 
     inputs: Tensor
     targets: Tensor
     observed: Tensor
+    ahead: tuple[int, int]
+    static: Tensor
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -37,19 +43,44 @@ class Batch:
     Attributes:
         past: (batch, time, inputs) values up to the origin, less the window's level.
         lengths: (batch,) valid steps, or None if all are valid; padding is zero and never reaches a state.
+        static: (batch, static columns) the values of the window's series.
+        ahead: (batch, horizon, columns) inputs over the horizon that are known ahead.
         level, spread: (batch, targets) taken off the window's targets, to be put back on a forecast.
-        target: (batch, horizon, targets) scaled targets; (batch, 1, 1) the class code if horizon is 0.
-        target_mask: like target, whether it is known.
+        target: (batch, steps, targets) scaled targets: steps of the horizon, the newest row, or every row.
+        target_mask: like target, whether it is known and counts.
+        weight: (batch, steps, 1) weight of the targets, or None for one each.
         index: (batch,) which windows these are.
     """
 
     past: Tensor
     lengths: Tensor | None
+    static: Tensor
+    ahead: Tensor
     level: Tensor
     spread: Tensor
     target: Tensor
     target_mask: Tensor
+    weight: Tensor | None
     index: Rows
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a task makes of a window.
+
+    Attributes:
+        context: rows of past, at most.
+        horizon: rows of target from the origin on; 0 if they are among the input rows.
+        every: whether every input row has a target, and not the newest alone.
+        turn: rows that a window answers when every row is scored once; those before them give it its past.
+        normalise: how the level is found: ``none``, ``last`` or ``mean_std``.
+    """
+
+    context: int
+    horizon: int = 0
+    every: bool = False
+    turn: int = 1
+    normalise: str = "none"
 
 
 @dataclass(frozen=True)
@@ -58,19 +89,19 @@ class Windows:
 
     Attributes:
         data: what they are cut from.
+        shape: how.
         origins: (windows,) the panel row after the newest input row.
         series: (windows,) series of each window.
         begins: (windows,) first input row: `context` rows before the origin, or the series' first row.
-        horizon: rows of target from the origin on; 0 if the target stands in the newest input row.
-        normalise: how the level is found.
+        firsts: (windows,) first row whose target counts, where every row has one.
     """
 
     data: Resident
+    shape: Shape
     origins: Rows
     series: Rows
     begins: Rows
-    horizon: int
-    normalise: str
+    firsts: Rows
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -78,6 +109,18 @@ class Windows:
     def lengths(self) -> Rows:
         """(windows,) input rows of each window."""
         return self.origins - self.begins
+
+    def target_rows(self, index: Rows) -> tuple[Rows, NDArray[np.bool_]]:
+        """(windows, steps) panel row of every target of the windows at `index`, and whether it counts."""
+        origins = self.origins[index][:, None]
+        if self.shape.horizon:
+            rows = origins + np.arange(self.shape.horizon)
+        elif self.shape.every:
+            rows = self.begins[index][:, None] + np.arange(self.lengths()[index].max())
+            return np.minimum(rows, origins - 1), (rows >= self.firsts[index][:, None]) & (rows < origins)
+        else:
+            rows = origins - 1
+        return np.minimum(rows, len(self.data.targets) - 1), rows < len(self.data.targets)
 
     def batch(self, index: Rows) -> Batch:
         """Gather the windows at `index`."""
@@ -91,30 +134,35 @@ class Windows:
         past = self.data.inputs[rows]
         ragged = bool((lengths != longest).any())
         mask = (steps < valid[:, None])[:, :, None] if ragged else None
-        target, observed = self._targets(begins + valid)
+        wanted, counts = (torch.from_numpy(part).to(device) for part in self.target_rows(index))
+        target = self.data.targets[wanted]
         level, spread = self._level(past, valid, mask, target.shape[2])
-        if self.normalise != "none":
+        if self.shape.normalise != "none":
             count = level.shape[1]
             centred = (past[:, :, :count] - level[:, None]) / spread[:, None]
             past = torch.cat([centred, past[:, :, count:]], dim=2)
         if mask is not None:
             past = past * mask
-        return Batch(past, valid if ragged else None, level, spread, target, observed, index)
-
-    def _targets(self, origins: Tensor) -> tuple[Tensor, Tensor]:
-        """Targets from each origin on; beyond the data they are unknown."""
-        steps = torch.arange(self.horizon, device=origins.device) if self.horizon else origins.new_full((1,), -1)
-        rows = origins[:, None] + steps
-        inside = (rows < len(self.data.targets))[:, :, None]
-        rows = rows.clamp(max=len(self.data.targets) - 1)
-        return self.data.targets[rows], self.data.observed[rows] & inside
+        first, last = self.data.ahead
+        return Batch(
+            past=past,
+            lengths=valid if ragged else None,
+            static=self.data.static[torch.from_numpy(self.series[index]).to(device)],
+            ahead=self.data.inputs[wanted, first:last],
+            level=level,
+            spread=spread,
+            target=target,
+            target_mask=self.data.observed[wanted] & counts[:, :, None],
+            weight=None if self.data.weights is None else self.data.weights[wanted][:, :, None],
+            index=index,
+        )
 
     def _level(self, past: Tensor, valid: Tensor, mask: Tensor | None, targets: int) -> tuple[Tensor, Tensor]:
         """(batch, targets) level and spread of the target columns of each window."""
-        if self.normalise == "none":
+        if self.shape.normalise == "none":
             return past.new_zeros(len(past), targets), past.new_ones(len(past), targets)
         own = past[:, :, :targets]
-        if self.normalise == "last":
+        if self.shape.normalise == "last":
             newest = own[torch.arange(len(own), device=own.device), valid - 1]
             return newest, torch.ones_like(newest)
         weight = torch.ones_like(own) if mask is None else mask.expand_as(own).to(own.dtype)
@@ -129,15 +177,25 @@ def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, devic
     count = len(columns.value_targets)
     scaled = scaler.apply(panel.values, series)
     inputs = scaled if columns.target_is_input else scaled[:, count:]
-    targets = scaled[:, :count] if columns.labels is None else panel.values[:, :count]
+    targets = scaled[:, :count]
     observed = ~np.isnan(inputs)
+    known = len(columns.known_ahead) if columns.target_is_input else 0
+    ahead = inputs.shape[1] - known, inputs.shape[1]
     inputs = fill_forward(inputs, observed, panel)
     if missing == "mask":
-        inputs = np.concatenate([inputs, observed], axis=1)
+        given = [name not in columns.derived for name in columns.inputs]
+        inputs = np.concatenate([inputs, observed[:, given]], axis=1)
+
+    def on_device(values: Floats) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(device)
+
     return Resident(
-        inputs=torch.from_numpy(inputs.astype(np.float32)).to(device),
-        targets=torch.from_numpy(np.nan_to_num(targets).astype(np.float32)).to(device),
-        observed=torch.from_numpy(panel.observed[:, :count].copy()).to(device),
+        inputs=on_device(inputs),
+        targets=on_device(np.nan_to_num(targets)),
+        observed=torch.from_numpy(~np.isnan(targets)).to(device),
+        ahead=ahead,
+        static=on_device(np.nan_to_num((panel.static - scaler.static[0]) / scaler.static[1])),
+        weights=None if panel.weights is None else on_device(panel.weights),
     )
 
 
@@ -157,37 +215,40 @@ def context_rows(context: int | str, panel: Panel) -> int:
     return int(panel.lengths().max()) if context == "full" else int(context)
 
 
-def training_origins(panel: Panel, part: Part, context: int, horizon: int, stride: int) -> Rows:
+def training_origins(panel: Panel, part: Part, shape: Shape, stride: int) -> Rows:
     """Origins of the training windows.
 
     Windows with less than the whole context are used only in series where they would be most of the windows:
-    there they are worth more than they cost.
+    there they are worth more than they cost. Where every row has a target, windows reach the last row and back to
+    the first, each `stride` rows before the next.
     """
     found = []
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        if horizon == 0:
-            least = first if first > begin else begin + min(context, last - begin) - 1
+        if shape.every:
+            found.append(np.arange(last, first, -stride)[::-1])
+        elif shape.horizon == 0:
+            least = first if first > begin else begin + min(shape.context, last - begin) - 1
             found.append(np.arange(last, least, -stride)[::-1])
-            continue
-        whole = last - horizon - (begin + context) + 1
-        start = begin + (context if whole >= context else 1)
-        found.append(np.arange(last - horizon, max(start, first) - 1, -stride)[::-1])
+        else:
+            whole = last - shape.horizon - (begin + shape.context) + 1
+            start = begin + (shape.context if whole >= shape.context else 1)
+            found.append(np.arange(last - shape.horizon, max(start, first) - 1, -stride)[::-1])
     return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
 
 
-def scoring_origins(panel: Panel, part: Part, context: int, horizon: int) -> Rows:
-    """Origins of every window whose targets lie in `part`.
+def scoring_origins(panel: Panel, part: Part, shape: Shape) -> Rows:
+    """Origins of windows in which every target of `part` has its turn.
 
     Where a part is a whole series, its first rows are context: as much as leaves at least one window.
     """
-    if horizon == 0:
-        return training_origins(panel, part, context, 0, 1)
+    if shape.horizon == 0:
+        return training_origins(panel, part, shape, shape.turn)
     found = []
     for series in part.series():
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        start = first if first > begin else begin + max(1, min(context, last - horizon - begin))
-        found.append(np.arange(start, last - horizon + 1))
+        start = first if first > begin else begin + max(1, min(shape.context, last - shape.horizon - begin))
+        found.append(np.arange(start, last - shape.horizon + 1))
     return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
 
 
@@ -196,11 +257,21 @@ def closing_origins(part: Part) -> Rows:
     return part.last[part.series()]
 
 
-def cut(panel: Panel, data: Resident, origins: Rows, context: int, horizon: int, normalise: str) -> Windows:
-    """Windows of at most `context` rows that end at `origins`."""
+def cut(panel: Panel, data: Resident, origins: Rows, shape: Shape, firsts: Rows | None = None) -> Windows:
+    """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
     series = panel.series_of(origins - 1)
-    begins = np.maximum(panel.offsets[series], origins - context)
-    return Windows(data, origins, series, begins, horizon, normalise)
+    begins = np.maximum(panel.offsets[series], origins - shape.context)
+    return Windows(data, shape, origins, series, begins, begins if firsts is None else firsts)
+
+
+def turns(panel: Panel, part: Part, origins: Rows) -> Rows:
+    """(windows,) first row of each window whose target is its own to answer: those before are the earlier window's.
+
+    So every row of the part is answered once, with as much past as its window holds before it.
+    """
+    series = panel.series_of(origins - 1)
+    earlier = np.concatenate([[-1], origins[:-1]]) if len(origins) else origins
+    return np.asarray(np.maximum(part.first[series], earlier))
 
 
 def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[Rows]:

@@ -101,10 +101,11 @@ def mean(past: History) -> Answer:
     own = np.stack(
         [np.nanmean(targets[rows], axis=0) if good else whole for rows, good in zip(inside, known, strict=True)]
     )
-    series = past.series
-    if past.horizon == 0:  # whole series are held out: they have no mean of their own
-        return lambda origins: np.broadcast_to(whole, (len(origins), 1, len(whole)))
-    return lambda origins: np.repeat(own[series[origins - 1]][:, None], past.horizon, axis=1)
+    series, steps = past.series, max(1, past.horizon)
+    if past.columns.binary:  # add-one smoothing: a column that was never 1 may be so one day
+        rows = targets[np.concatenate(inside)]
+        own = np.broadcast_to((np.nansum(rows, axis=0) + 1) / ((~np.isnan(rows)).sum(axis=0) + 2), own.shape)
+    return lambda origins: np.repeat(own[series[origins - 1]][:, None], steps, axis=1)
 
 
 def ridge(past: History) -> Answer:
@@ -151,6 +152,7 @@ def _ridge_forecast(past: History) -> Answer:
 def _ridge_last_row(past: History) -> Answer:
     count = past.filled.shape[1]
     inputs = past.scaler.apply(past.panel.values, past.series)[:, count:]
+    inputs = inputs[:, [name not in past.columns.categories for name in past.columns.values[count:]]]
     inputs = np.concatenate([np.nan_to_num(inputs), np.ones((len(inputs), 1))], axis=1)
     rows = past.origins - 1
     rows = rows[past.panel.observed[rows, :count].all(axis=1)]
@@ -161,12 +163,50 @@ def _ridge_last_row(past: History) -> Answer:
 
 
 def majority(past: History) -> Answer:
-    """The share of every class among the training series, for every window."""
-    assert past.columns.labels is not None
-    series = past.train.series()
-    codes = past.panel.values[past.train.last[series] - 1, 0]
-    counts = np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(past.columns.labels))
+    """The share of every class among the training series, or rows if each has a label, for every window."""
+    counts = _label_counts(past)
     return lambda origins: np.tile(counts / counts.sum(), (len(origins), 1))
+
+
+def _label_counts(past: History) -> Floats:
+    assert past.columns.labels is not None
+    codes = past.panel.values[past.origins - 1, 0]
+    return np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(past.columns.labels)).astype(float)
+
+
+def previous(past: History) -> Answer:
+    """What the target held in the row before, which the model is not told: a number as it was; of labels and of 0/1
+    columns the odds of what came next in training (a first-order Markov chain with add-one smoothing).
+
+    In a series' first row, the mean.
+    """
+    first, before = past.begins, np.maximum(np.arange(len(past.begins)) - 1, 0)
+    known = past.filled[before]
+    start = (majority if past.columns.labels is not None else mean)(past)
+    if past.columns.labels is not None:
+        odds = _chain(past, known[:, 0].astype(np.int64), len(past.columns.labels))
+    elif past.columns.binary:
+        pairs = [_chain(past, column.astype(np.int64), 2, number) for number, column in enumerate(known.T)]
+        odds = np.stack([pair[:, 1] for pair in pairs], axis=1)[:, None]
+    else:
+        odds = known[:, None]
+
+    def answer(origins: Rows) -> Floats:
+        rows = origins - 1
+        begins = (rows == first[rows]).reshape(-1, *(1,) * (odds.ndim - 1))
+        return np.where(begins, start(origins), odds[rows])
+
+    return answer
+
+
+def _chain(past: History, before: Rows, classes: int, column: int = 0) -> Floats:
+    """(rows, classes) odds of what follows the code `before` each row, from the training rows."""
+    rows = past.origins - 1
+    rows = rows[rows != past.begins[rows]]
+    rows = rows[past.panel.observed[rows, column] & past.panel.observed[rows - 1, column]]
+    counts = np.ones((classes, classes))
+    np.add.at(counts, (before[rows], past.panel.values[rows, column].astype(np.int64)), 1)
+    return np.asarray((counts / counts.sum(1, keepdims=True))[before])
 
 
 BASELINES: dict[str, Callable[[History], Answer]] = {
@@ -176,4 +216,5 @@ BASELINES: dict[str, Callable[[History], Answer]] = {
     "mean": mean,
     "ridge": ridge,
     "majority": majority,
+    "previous": previous,
 }

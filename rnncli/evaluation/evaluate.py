@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnncli.data.files import read_panel
 from rnncli.data.frames import Tables
 from rnncli.data.panel import Floats, Rows
-from rnncli.data.regular import with_frequency
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import context_rows, training_origins
+from rnncli.data.windows import Windows, training_origins
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.baselines import BASELINES, History, newest_known
 from rnncli.tasks.answers import answer_batches
-from rnncli.tasks.metrics import METRICS, Scores, Units
+from rnncli.tasks.forecasting import Forecasting
+from rnncli.tasks.intervals import LEVELS, half_width, interval_metrics
+from rnncli.tasks.metrics import METRICS, Metric, Scores, Units
+from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
-from rnncli.training.prepare import Prepared, on_device, prepare_known, scoring_windows
+from rnncli.training.prepare import Prepared, on_device, prepare_known, read_data, scoring_windows
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of the model and of every baseline on the same windows."""
+    """Scores of the model and of every baseline on the same windows, and of the intervals that it gives."""
 
     model: Scores
     baselines: dict[str, Scores]
+    intervals: Scores | None = None
 
 
 def held_out(model: TrainedModel, tables: Tables) -> Prepared:
     """The data that the model was trained on, split as then."""
     data = prepare_known(model.config, model.columns, model.scaler, tables)
-    return Prepared(data.panel, data.columns, data.split, _scaler_for(model, data, data.split.train))
+    return replace(data, scaler=adapt(model.scaler, data.panel, data.columns, data.split.train))
 
 
 def other_data(model: TrainedModel, tables: Tables) -> Prepared:
@@ -44,22 +48,14 @@ def other_data(model: TrainedModel, tables: Tables) -> Prepared:
         DataError: if there is no window to score.
     """
     config = model.config
-    panel, columns = read_panel(tables, model.columns, config.data.missing)
-    if config.task.kind == "forecasting":
-        columns = with_frequency(panel, columns, tables, columns.season)
+    panel, columns = read_data(config, model.columns, tables)
     check_transform(panel, config.window.transform, model.scaler.targets)
     whole = everything(panel)
-    horizon = model.task.horizon(config.task)
-    room = np.maximum(whole.last - whole.first - horizon, 1)
+    room = np.maximum(whole.last - whole.first - model.task.horizon, 1)
     context = room if config.window.context == "full" else np.minimum(room, int(config.window.context or 1))
     known = Part(whole.first, whole.first + context)
-    nothing = Part(whole.first, whole.first)
-    data = Prepared(panel, columns, Split(known, nothing, whole), model.scaler)
-    return Prepared(panel, columns, data.split, _scaler_for(model, data, known))
-
-
-def _scaler_for(model: TrainedModel, data: Prepared, known: Part) -> Scaler:
-    return adapt(model.scaler, data.panel, known, data.columns.season)
+    parts = Split(known, Part(whole.first, whole.first), whole)
+    return Prepared(config, panel, columns, parts, adapt(model.scaler, panel, columns, known))
 
 
 def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
@@ -68,51 +64,93 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     Raises:
         DataError: if there is none.
     """
-    device = next(model.network.parameters()).device
-    windows = scoring_windows(model.config, data, part, on_device(model.config, data, device))
+    task = model.task
+    windows = scoring_windows(data, part, on_device(data, next(model.network.parameters()).device))
     if not len(windows):
-        horizon = model.task.horizon(model.config.task)
-        raise DataError(f"no window to score: no series has {horizon + 1} rows", place=Place())
-    if np.isnan(_truth(data, windows.origins, windows.horizon, model.scaler.targets)).all():
+        raise DataError(f"no window to score: no series has {task.horizon + 1} rows", place=Place())
+    rows, counts = windows.target_rows(np.arange(len(windows)))
+    if np.isnan(data.panel.values[rows[counts], : model.scaler.targets]).all():
         raise DataError(f"no known {', '.join(data.columns.targets)} to score")
-    metrics = model.task.metrics
-    steps = max(1, windows.horizon)
+
+    def empty(metrics: Mapping[str, Metric]) -> Scores:
+        return Scores(metrics, len(data.panel), max(1, task.horizon))
+
     scored = Scored(
-        model=Scores(metrics, len(data.panel), steps),
-        baselines={name: Scores(metrics, len(data.panel), steps) for name in model.config.evaluation.baselines or ()},
+        model=empty(task.metrics),
+        baselines={name: empty(task.metrics) for name in model.config.evaluation.baselines or ()},
+        intervals=None if model.residuals is None else empty(interval_metrics()),
     )
-    past = _history(model, data)
+    past = history(model, data)
     answers = {name: BASELINES[name](past) for name in scored.baselines}
-    for index, answer in answer_batches(model.network, model.task, windows):
-        series, origins = windows.series[index], windows.origins[index]
-        truth = _truth(data, origins, windows.horizon, model.scaler.targets)
+    for index, scaled in answer_batches(model.network, task, windows):
+        asked = _asked(windows, index, labels=data.columns.labels is not None)
+        series = data.panel.series_of(asked.origins - 1)
+        truth = data.panel.values[asked.targets, : model.scaler.targets]
         units = Units(data.scaler.deviation[series][:, None], data.scaler.seasonal_error[series][:, None])
-        scored.model.add(truth, model.task.original(answer, data.scaler, series), units, series)
+        original = asked.pick(task.original(scaled, data.scaler, windows.series[index]))
+        scored.model.add(truth, original, units, series)
         for name, scores in scored.baselines.items():
-            scores.add(truth, answers[name](origins), units, series)
+            scores.add(truth, answers[name](asked.origins), units, series)
+        if scored.intervals is not None:
+            scored.intervals.add(truth, _intervals(model, scaled, data.scaler, series), units, series)
     return scored
 
 
-def _history(model: TrainedModel, data: Prepared) -> History:
+@dataclass(frozen=True)
+class _Asked:
+    """What is scored of some windows.
+
+    Attributes:
+        origins: (answers,) the row after the newest that an answer may know.
+        targets: (answers, steps) rows of the truth.
+        chosen: of windows that answer every row, which of their answers count.
+        labels: whether answers are odds of labels.
+    """
+
+    origins: Rows
+    targets: Rows
+    chosen: NDArray[np.bool_] | None = None
+    labels: bool = False
+
+    def pick(self, answer: Floats) -> Floats:
+        """The answers that count, (answers, steps, …); labels have no axis of steps."""
+        if self.chosen is None:
+            return answer
+        return answer[self.chosen] if self.labels else answer[self.chosen][:, None]
+
+
+def _asked(windows: Windows, index: Rows, *, labels: bool) -> _Asked:
+    rows, counts = windows.target_rows(index)
+    if not windows.shape.every:
+        return _Asked(windows.origins[index], rows)
+    return _Asked(rows[counts] + 1, rows[counts][:, None], counts, labels)
+
+
+def _intervals(model: TrainedModel, scaled: Floats, scaler: Scaler, series: Rows) -> Floats:
+    """(windows, horizon, targets, levels * 2) ends of the intervals in original units."""
+    assert isinstance(model.task, Forecasting)
+    assert model.residuals is not None
+    point = model.task.point(scaled)
+    reaches = [half_width(model.residuals, level / 100) for level in LEVELS]
+    ends = [scaler.invert(point + sign * reach, series) for reach in reaches for sign in (-1, 1)]
+    return np.stack(ends, axis=-1)
+
+
+def history(model: TrainedModel, data: Prepared) -> History:
     """What the baselines may look at."""
-    window, horizon = model.config.window, model.task.horizon(model.config.task)
-    context = context_rows(window.context or "full", data.panel)
+    shape = shape_of(model.config, model.task, data.panel)
+    stride = 1 if shape.every else model.config.window.stride or 1
+    every_row = replace(shape, every=False)
     return History(
         panel=data.panel,
         columns=data.columns,
         scaler=data.scaler,
         train=data.split.train,
-        origins=training_origins(data.panel, data.split.train, context, horizon, window.stride),
-        context=context,
-        horizon=horizon,
+        origins=training_origins(data.panel, data.split.train, every_row, stride),
+        context=shape.context,
+        horizon=shape.horizon,
         filled=newest_known(data.panel, model.scaler.targets),
     )
-
-
-def _truth(data: Prepared, origins: Rows, horizon: int, targets: int) -> Floats:
-    """(windows, steps, targets) in original units; NaN where it is not known."""
-    rows = origins[:, None] + (np.arange(horizon) if horizon else np.array([-1]))
-    return data.panel.values[rows, :targets]
 
 
 def skill(model: dict[str, float], baselines: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -120,6 +158,8 @@ def skill(model: dict[str, float], baselines: dict[str, dict[str, float]]) -> di
     result = {}
     for name, value in model.items():
         smaller = METRICS[name].smaller
+        if smaller is None:
+            continue
         others = [scores[name] for scores in baselines.values() if not math.isnan(scores[name])]
         if others:
             best = min(others) if smaller else 1 - max(others)
@@ -144,6 +184,7 @@ def document(
             "test": test.model.overall() if test else {},
             "baselines": baselines,
             "skill": skill(judged.model.overall(), baselines) if judged else {},
+            **({"intervals": judged.intervals.overall()} if judged and judged.intervals else {}),
         }
     )
     return result

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rnncli.config import schema
 from rnncli.model.backbone import Backbone
 from rnncli.model.cells import State
+from rnncli.model.inputs import Inputs, Sizes
 
 
 def read_last(output: Tensor, final: State, lengths: Tensor | None, directions: int) -> Tensor:
@@ -44,25 +45,45 @@ READOUTS: dict[str, tuple[Callable[[Tensor, State, Tensor | None, int], Tensor],
 }
 
 
+class Ahead(nn.Module):
+    """What is known of each step ahead, read together with the state: the same small network for every step.
+
+    Its last layer starts at zero, so that training begins without it.
+    """
+
+    def __init__(self, features: int, width: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.state = nn.Linear(features, hidden)
+        self.known = nn.Linear(width, hidden, bias=False)
+        self.out = nn.Linear(hidden, outputs)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features: Tensor, known: Tensor) -> Tensor:
+        """(batch, features) and (batch, horizon, width) to (batch, horizon, outputs)."""
+        result: Tensor = self.out(torch.relu(self.state(features)[:, None] + self.known(known)))
+        return result
+
+
 class Network(nn.Module):
-    """Windows in, one vector of outputs a window.
+    """Windows in, one vector of outputs a window, or a step.
 
     A linear head reads the recurrent state at the newest step, so every horizon step sees the last observed value.
     With window normalisation the head also reads the level that was taken off, which the state does not know; its
-    weight starts at zero, and the level is put back onto the output.
+    weight starts at zero, and the level is put back onto the output. Values of the series stand beside every step.
 
     Args:
         settings: the config's model section.
-        inputs: input columns.
-        outputs: numbers a step of the horizon.
-        levels: target columns whose level the head reads; 0 without normalisation.
+        sizes: what goes in and comes out.
     """
 
-    def __init__(self, settings: schema.Model, inputs: int, outputs: int, levels: int = 0) -> None:
+    def __init__(self, settings: schema.Model, sizes: Sizes) -> None:
         super().__init__()
+        self.sizes = sizes
+        self.inputs = Inputs(sizes)
         self.backbone = Backbone(
             settings.cell,
-            inputs,
+            self.inputs.width("past") + self.inputs.width("static"),
             settings.hidden_size,
             settings.num_layers,
             nonlinearity=settings.nonlinearity,
@@ -71,11 +92,15 @@ class Network(nn.Module):
             dropout=settings.dropout,
         )
         self.readout, parts = READOUTS[settings.readout]
-        directions = len(self.backbone.directions)
-        self.head = nn.Linear(parts * directions * settings.hidden_size, outputs)
-        self.level = nn.Linear(levels, outputs, bias=False) if levels else None
+        features = parts * len(self.backbone.directions) * settings.hidden_size
+        self.head = nn.Linear(features, sizes.outputs)
+        self.level = nn.Linear(sizes.levels, sizes.outputs, bias=False) if sizes.levels else None
         if self.level is not None:
             nn.init.zeros_(self.level.weight)
+        self.ahead = None
+        if sizes.ahead:
+            width, a_step = self.inputs.width("ahead"), sizes.outputs // sizes.steps
+            self.ahead = Ahead(features, width, settings.hidden_size, a_step)
 
     def forward(
         self,
@@ -83,19 +108,34 @@ class Network(nn.Module):
         lengths: Tensor | None = None,
         level: Tensor | None = None,
         generator: torch.Generator | None = None,
+        *,
+        static: Tensor | None = None,
+        ahead: Tensor | None = None,
     ) -> Tensor:
         """Run the network.
 
         Args:
-            past: (batch, time, inputs), padded on the right.
+            past: (batch, time, past columns), padded on the right.
             lengths: (batch,) valid steps; None if all are.
             level: (batch, levels) what normalisation took off.
             generator: source of the dropout masks; without one there is no dropout.
+            static: (batch, static columns), needed if there are any.
+            ahead: (batch, horizon, columns known ahead), needed if there are any.
 
         Returns:
-            (batch, outputs).
+            (batch, outputs), or (batch, time, outputs) if every step is answered.
         """
-        output, final = self.backbone(past, lengths, generator=generator)
+        x = self.inputs("past", past)
+        if static is not None and self.sizes.static:
+            x = torch.cat([x, self.inputs("static", static)[:, None].expand(-1, x.shape[1], -1)], dim=2)
+        output, final = self.backbone(x, lengths, generator=generator)
+        if self.sizes.every:
+            every: Tensor = self.head(output)
+            return every
         features = self.readout(output, final, lengths, len(self.backbone.directions))
         result: Tensor = self.head(features)
-        return result if self.level is None or level is None else result + self.level(level)
+        if self.level is not None and level is not None:
+            result = result + self.level(level)
+        if self.ahead is not None and ahead is not None:
+            result = result + self.ahead(features, self.inputs("ahead", ahead)).flatten(1)
+        return result

@@ -8,13 +8,18 @@ import torch
 from torch import Tensor
 
 from rnncli.data.panel import Floats, Rows
-from rnncli.data.windows import Windows, by_length
+from rnncli.data.windows import Batch, Windows, by_length
 from rnncli.model.network import Network
-from rnncli.tasks.losses import window_loss
 from rnncli.tasks.task import Task
 
 BATCH_SIZE = 64
 WIDTH = 8  # float32 numbers in a vector of the processor, or a divisor of that
+
+
+def run(network: Network, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+    """The network's outputs for a batch; without a generator there is no dropout."""
+    outputs: Tensor = network(batch.past, batch.lengths, batch.level, generator, static=batch.static, ahead=batch.ahead)
+    return outputs
 
 
 def answer_batches(
@@ -28,7 +33,7 @@ def answer_batches(
     for index, count in by_length(windows, batch_size):
         with torch.inference_mode():
             batch = windows.batch(index)
-            answer = task.answer(network(batch.past, batch.lengths, batch.level), batch)
+            answer = task.answer(run(network, batch), batch)
         yield index[:count], answer[:count].double().cpu().numpy()
 
 
@@ -40,10 +45,10 @@ def exact_batch_size(network: Network) -> int:
     return BATCH_SIZE if network.backbone.hidden_size % WIDTH == 0 else 1
 
 
-def batch_losses(network: Network, task: Task, windows: Windows, kind: str) -> Iterator[float]:
+def batch_losses(network: Network, task: Task, windows: Windows) -> Iterator[float]:
     """The training loss summed over the windows of each batch, every window once, without dropout."""
     for index, count in by_length(windows, BATCH_SIZE):
         with torch.inference_mode():
             batch = windows.batch(index)
-            answer: Tensor = task.answer(network(batch.past, batch.lengths, batch.level), batch)
-            yield float(window_loss(kind, answer, batch.target, batch.target_mask)[:count].double().sum())
+            answer = task.answer(run(network, batch), batch)
+            yield float(task.loss(answer, batch)[:count].double().sum())

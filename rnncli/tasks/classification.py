@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pandas as pd
 from torch import Tensor
 
@@ -10,39 +12,46 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
-from rnncli.tasks.metrics import LABEL_METRICS
-from rnncli.tasks.regression import row_names
+from rnncli.model.inputs import Sizes
+from rnncli.tasks.losses import find_loss, window_loss
+from rnncli.tasks.metrics import LABEL_METRICS, Metric
+from rnncli.tasks.rows import label_table, sizes, softmax
 
 
+@dataclass(frozen=True)
 class Classification:
     """A class for every window."""
 
-    metrics = LABEL_METRICS
+    config: schema.Config
+    columns: Columns
+    horizon: int = 0
+    every: bool = False
 
-    def horizon(self, settings: schema.Task) -> int:
-        """The label stands in the newest input row."""
-        return 0
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Of labels."""
+        return LABEL_METRICS
 
-    def sizes(self, config: schema.Config, columns: Columns) -> tuple[int, int, int]:
-        """Past columns in (and their flags), a logit a class out."""
-        assert columns.labels is not None
-        inputs = len(columns.past)
-        return inputs * (2 if config.data.missing == "mask" else 1), len(columns.labels), 0
+    def sizes(self) -> Sizes:
+        """A logit a class."""
+        assert self.columns.labels is not None
+        return sizes(self.config, self.columns, len(self.columns.labels))
 
     def answer(self, output: Tensor, batch: Batch) -> Tensor:
         """(batch, classes) logits."""
         return output
 
-    def original(self, answer: Floats, scaler: Scaler, series: Rows) -> Floats:
-        """(batch, classes) probabilities: the softmax of the logits."""
-        odds = np.exp(answer - answer.max(-1, keepdims=True))
-        return np.asarray(odds / odds.sum(-1, keepdims=True))
+    def loss(self, answer: Tensor, batch: Batch) -> Tensor:
+        """-log of the probability of the class."""
+        loss = find_loss(str(self.config.training.loss))
+        return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 
-    def table(self, answer: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
-        """A row a series: the likeliest class and the probability of each."""
-        assert columns.labels is not None
-        parts = row_names(panel, columns, origins)
-        parts["prediction"] = [columns.labels[code] for code in answer.argmax(1)]
-        for code, label in enumerate(columns.labels):
-            parts[f"p_{label}"] = answer[:, code]
-        return pd.DataFrame(parts)
+    def original(self, answer: Floats, scaler: Scaler, series: Rows) -> Floats:
+        """(batch, classes) probabilities."""
+        return softmax(answer)
+
+    def table(
+        self, answer: Floats, panel: Panel, origins: Rows, bands: Mapping[str, Floats] | None = None
+    ) -> pd.DataFrame:
+        """The likeliest class and the probability of each."""
+        return label_table(answer, panel, self.columns, origins)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 from torch import Tensor
@@ -11,56 +14,91 @@ from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
-from rnncli.tasks.metrics import FORECAST_METRICS
+from rnncli.model.inputs import Sizes
+from rnncli.tasks.losses import find_loss, window_loss
+from rnncli.tasks.metrics import Metric, forecast_metrics
+from rnncli.tasks.rows import sizes
 
 
+@dataclass(frozen=True)
 class Forecasting:
     """Direct multi-horizon forecasts of one or several targets."""
 
-    metrics = FORECAST_METRICS
+    config: schema.Config
+    columns: Columns
+    every: bool = False
 
-    def horizon(self, settings: schema.Task) -> int:
-        """Rows of target in a window."""
-        assert settings.horizon is not None
-        return settings.horizon
+    @property
+    def horizon(self) -> int:
+        """Rows to forecast."""
+        assert self.config.task.horizon is not None
+        return self.config.task.horizon
 
-    def sizes(self, config: schema.Config, columns: Columns) -> tuple[int, int, int]:
-        """Targets and past columns in (and their flags); every target at every step out."""
-        targets, inputs = len(columns.value_targets), len(columns.values)
-        flags = inputs if config.data.missing == "mask" else 0
-        levels = 0 if config.window.normalise == "none" else targets
-        return inputs + flags, self.horizon(config.task) * targets, levels
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantiles that are forecast; none if the forecast is a point."""
+        return tuple(self.config.task.quantiles or ())
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Of numbers, and of quantiles if there are any."""
+        return forecast_metrics(self.levels)
+
+    def sizes(self) -> Sizes:
+        """Every target, and every quantile of it, at every step."""
+        targets = len(self.columns.value_targets)
+        return replace(
+            sizes(self.config, self.columns, self.horizon * targets * max(1, len(self.levels))),
+            ahead=self.columns.known_ahead,
+            steps=self.horizon,
+            levels=0 if self.config.window.normalise == "none" else targets,
+        )
 
     def answer(self, output: Tensor, batch: Batch) -> Tensor:
-        """(batch, horizon, targets) scaled forecasts, the window's level put back."""
-        steps = output.view(len(output), -1, batch.level.shape[1])
-        return steps * batch.spread[:, None] + batch.level[:, None]
+        """(batch, horizon, targets) scaled forecasts, the window's level put back; or with a last axis of quantiles.
+
+        Quantiles are sorted, so that they never cross (Chernozhukov et al. 2010).
+        """
+        targets = batch.level.shape[1]
+        shape = (len(output), self.horizon, targets)
+        if not self.levels:
+            return output.view(shape) * batch.spread[:, None] + batch.level[:, None]
+        steps = output.view(*shape, len(self.levels)).sort(dim=-1).values
+        return steps * batch.spread[:, None, :, None] + batch.level[:, None, :, None]
+
+    def loss(self, answer: Tensor, batch: Batch) -> Tensor:
+        """The error over all steps and targets."""
+        loss = find_loss(str(self.config.training.loss), self.levels)
+        return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 
     def original(self, answer: Floats, scaler: Scaler, series: Rows) -> Floats:
         """Forecasts in original units."""
         return scaler.invert(answer, series)
 
-    def table(self, answer: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
+    def point(self, answer: Floats) -> Floats:
+        """(batch, horizon, targets) the forecast itself: of quantiles, the median."""
+        return answer[..., self.levels.index(0.5)] if self.levels else answer
+
+    def table(
+        self, answer: Floats, panel: Panel, origins: Rows, bands: Mapping[str, Floats] | None = None
+    ) -> pd.DataFrame:
         """A row a series and step; in the wide layout, where the series are columns, a row a step."""
-        horizon = answer.shape[1]
+        columns, horizon = self.columns, answer.shape[1]
+        numbers = {"pred": self.point(answer), **(bands or {})}
         series = panel.series_of(origins - 1)
         if columns.wide:
-            answer, origins, series = answer[:, :, 0].T[None], origins[:1], series[:1]
+            numbers = {ending: part[:, :, 0].T[None] for ending, part in numbers.items()}
+            origins, series = origins[:1], series[:1]
         parts: dict[str, object] = {
             name: np.repeat([panel.ids[index][position] for index in series], horizon)
             for position, name in enumerate(columns.series)
         }
         if columns.time is not None:
-            parts[columns.time] = [
-                text
-                for origin in origins
-                for text in clock.write(self._future(panel, columns, origin, horizon), columns.time_format)
-            ]
+            assert columns.frequency is not None
+            times = [clock.follow(panel.times[origin - 1], horizon, columns.frequency) for origin in origins]
+            parts[columns.time] = [text for few in times for text in clock.write(few, columns.time_format)]
         parts["step"] = np.tile(np.arange(1, horizon + 1), len(origins))
         for position, name in enumerate(columns.targets):
-            parts[f"{name}_pred"] = answer[:, :, position].reshape(-1)
+            for ending, part in numbers.items():
+                parts[f"{name}_{ending}"] = part[:, :, position].reshape(-1)
         return pd.DataFrame(parts)
-
-    def _future(self, panel: Panel, columns: Columns, origin: int, horizon: int) -> np.ndarray:
-        assert columns.frequency is not None
-        return clock.follow(panel.times[origin - 1], horizon, columns.frequency)

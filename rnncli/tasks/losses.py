@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def absolute(answer: Tensor, target: Tensor) -> Tensor:
@@ -23,27 +27,60 @@ def huber(answer: Tensor, target: Tensor) -> Tensor:
     return F.huber_loss(answer, target, reduction="none")
 
 
+def quantile(answer: Tensor, target: Tensor, levels: Sequence[float] = (0.5,)) -> Tensor:
+    """Pinball loss, twice the mean over the levels (Koenker and Bassett 1978): of the median alone it is |error|.
+
+    Args:
+        answer: (…, targets, levels).
+        target: (…, targets).
+    """
+    wanted = torch.tensor(levels, dtype=answer.dtype, device=answer.device)
+    gap = target[..., None] - answer
+    return 2 * torch.maximum(wanted * gap, (wanted - 1) * gap).mean(-1)
+
+
 def cross_entropy(answer: Tensor, target: Tensor) -> Tensor:
-    """-log of the probability given to the class: logits (batch, classes), codes (batch, 1, 1)."""
-    return F.cross_entropy(answer, target[:, 0, 0].long(), reduction="none")[:, None, None]
+    """-log of the probability given to the class: logits (…, classes) and codes (…, 1), to (…, 1)."""
+    flat = F.cross_entropy(answer.flatten(0, -2), target[..., 0].flatten().long(), reduction="none")
+    return flat.view(target.shape)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+def binary_cross_entropy(answer: Tensor, target: Tensor) -> Tensor:
+    """-log of the probability given to 0 or 1, from logits."""
+    return F.binary_cross_entropy_with_logits(answer, target, reduction="none")
+
+
+LOSSES: dict[str, Loss] = {
     "mae": absolute,
     "mse": squared,
     "huber": huber,
+    "quantile": quantile,
     "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
 }
 
 
-def window_loss(kind: str, answer: Tensor, target: Tensor, known: Tensor) -> Tensor:
+def find_loss(name: str, levels: Sequence[float] | None = None) -> Loss:
+    """The loss of that name; the pinball loss for its levels."""
+    return partial(quantile, levels=tuple(levels)) if levels else LOSSES[name]
+
+
+def window_loss(loss: Loss, answer: Tensor, target: Tensor, known: Tensor, weight: Tensor | None = None) -> Tensor:
     """(batch,) mean loss of each window over its known targets; zero where none is known.
 
     Args:
-        kind: a key of LOSSES.
-        answer: (batch, horizon, targets), or logits (batch, classes).
-        target, known: (batch, horizon, targets).
+        loss: one of LOSSES.
+        answer: (batch, steps, targets), (batch, steps, targets, levels), or logits (batch, steps, classes).
+        target, known: (batch, steps, targets).
+        weight: (batch, steps, 1) by which losses are multiplied, or None for one each.
     """
-    pointwise = LOSSES[kind](answer, target)
-    weight = known.to(pointwise.dtype)
-    return (pointwise.where(known, 0) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+    pointwise = loss(answer, target).where(known, 0)
+    if weight is not None:
+        pointwise = pointwise * weight
+    return pointwise.sum((1, 2)) / known.sum((1, 2)).clamp(min=1)
+
+
+def summed_loss(loss: Loss, answer: Tensor, target: Tensor, known: Tensor, weight: Tensor | None = None) -> Tensor:
+    """(batch,) like `window_loss`, summed over the targets of a step and averaged over the steps."""
+    steps = known.any(2).sum(1).clamp(min=1)
+    return window_loss(loss, answer, target, known, weight) * known.sum((1, 2)) / steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,12 @@ class Metric:
     Attributes:
         pointwise: (truth, answer, units) to (windows, steps, parts), NaN where the truth is not known.
         finish: sums and counts, each (parts,), to the score.
-        smaller: whether smaller is better.
+        smaller: whether smaller is better; None if neither is.
     """
 
     pointwise: Callable[[Floats, Floats, Units], Floats]
     finish: Callable[[Floats, Floats], float]
-    smaller: bool = True
+    smaller: bool | None = True
 
 
 def mean(total: Floats, count: Floats) -> float:
@@ -65,7 +65,7 @@ def _symmetric(truth: Floats, answer: Floats, units: Units) -> Floats:
     return 200 * np.abs(truth - answer) / np.where(size == 0, 1, size)
 
 
-FORECAST_METRICS: dict[str, Metric] = {
+NUMBER_METRICS: dict[str, Metric] = {
     "mae": Metric(_absolute, mean),
     "mse": Metric(_squared, mean),
     "rmse": Metric(_squared, root_mean),
@@ -107,13 +107,81 @@ LABEL_METRICS: dict[str, Metric] = {
     "cross_entropy": Metric(_surprise, mean),
 }
 
-METRICS = FORECAST_METRICS | LABEL_METRICS
+
+def _agreement(truth: Floats, answer: Floats, units: Units) -> Floats:
+    return np.where(np.isnan(truth), np.nan, (answer > 0.5) == (truth > 0.5))
+
+
+def _overlap(truth: Floats, answer: Floats, units: Units) -> Floats:
+    """Hits, predictions and truths of 1, over all columns."""
+    predicted, actual = answer > 0.5, truth > 0.5
+    counts = np.stack([(part & ~np.isnan(truth)).sum(2) for part in (predicted & actual, predicted, actual)], axis=2)
+    return np.where(np.isnan(truth).all(2, keepdims=True), np.nan, counts)
+
+
+def _surprises(truth: Floats, answer: Floats, units: Units) -> Floats:
+    """-log of the probability given to what the columns hold, summed over them."""
+    given = np.where(truth > 0.5, answer, 1 - answer)
+    known = ~np.isnan(truth)
+    total = np.where(known, -np.log(np.maximum(given, 1e-15)), 0).sum(2, keepdims=True)
+    return np.where(known.any(2, keepdims=True), total, np.nan)
+
+
+BINARY_METRICS: dict[str, Metric] = {
+    "accuracy": Metric(_agreement, mean, smaller=False),
+    "f1": Metric(_overlap, macro_f1, smaller=False),
+    "nll": Metric(_surprises, mean),
+}
+
+INTERVALS = {"coverage_80": (0.1, 0.9), "coverage_95": (0.025, 0.975)}
+
+
+def forecast_metrics(levels: tuple[float, ...]) -> dict[str, Metric]:
+    """Scores of forecasts: of numbers, and with quantiles of those, in the last axis of an answer, too.
+
+    A point among quantiles is the median; where the answer is a point, it stands for every quantile.
+    """
+    if not levels:
+        return NUMBER_METRICS
+    median, wanted = levels.index(0.5), np.array(levels)
+
+    def of_point(metric: Metric) -> Metric:
+        def pointwise(truth: Floats, answer: Floats, units: Units) -> Floats:
+            return metric.pointwise(truth, answer[..., median] if answer.ndim > truth.ndim else answer, units)
+
+        return Metric(pointwise, metric.finish, metric.smaller)
+
+    def pinball(truth: Floats, answer: Floats, units: Units) -> Floats:
+        """Mean over the levels (Koenker and Bassett 1978)."""
+        gap = truth[..., None] - (answer if answer.ndim > truth.ndim else answer[..., None])
+        return np.asarray(np.maximum(wanted * gap, (wanted - 1) * gap).mean(-1))
+
+    found = {name: of_point(metric) for name, metric in NUMBER_METRICS.items()} | {"pinball": Metric(pinball, mean)}
+    for name, (low, high) in INTERVALS.items():
+        if low in levels and high in levels:
+            found[name] = Metric(_coverage(levels.index(low), levels.index(high)), mean, smaller=None)
+    return found
+
+
+def _coverage(low: int, high: int) -> Callable[[Floats, Floats, Units], Floats]:
+    """Whether the truth lies between two of the quantiles; of a point nothing is known."""
+
+    def pointwise(truth: Floats, answer: Floats, units: Units) -> Floats:
+        if answer.ndim == truth.ndim:
+            return np.full(truth.shape, np.nan)
+        inside = (answer[..., low] <= truth) & (truth <= answer[..., high])
+        return np.where(np.isnan(truth), np.nan, inside)
+
+    return pointwise
+
+
+METRICS = forecast_metrics((0.025, 0.1, 0.5, 0.9, 0.975)) | LABEL_METRICS | BINARY_METRICS
 
 
 class Scores:
     """Sums of every metric's statistic by series and by step, over any number of batches."""
 
-    def __init__(self, metrics: dict[str, Metric], series: int, steps: int) -> None:
+    def __init__(self, metrics: Mapping[str, Metric], series: int, steps: int) -> None:
         self._metrics = metrics
         self._series = series
         self._steps = steps

@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pandas as pd
 from torch import Tensor
 
 from rnncli.config import schema
-from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
-from rnncli.tasks.metrics import FORECAST_METRICS
+from rnncli.model.inputs import Sizes
+from rnncli.tasks.losses import find_loss, window_loss
+from rnncli.tasks.metrics import NUMBER_METRICS, Metric
+from rnncli.tasks.rows import number_table, sizes
 
 
+@dataclass(frozen=True)
 class Regression:
     """A number for every window; the target's own past is not an input."""
 
-    metrics = FORECAST_METRICS
+    config: schema.Config
+    columns: Columns
+    horizon: int = 0
+    every: bool = False
 
-    def horizon(self, settings: schema.Task) -> int:
-        """The number stands in the newest input row."""
-        return 0
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Of numbers."""
+        return NUMBER_METRICS
 
-    def sizes(self, config: schema.Config, columns: Columns) -> tuple[int, int, int]:
-        """Past columns in (and their flags), the number out."""
-        return len(columns.past) * (2 if config.data.missing == "mask" else 1), len(columns.targets), 0
+    def sizes(self) -> Sizes:
+        """One number."""
+        return sizes(self.config, self.columns, len(self.columns.targets))
 
     def answer(self, output: Tensor, batch: Batch) -> Tensor:
         """(batch, 1, targets) scaled numbers."""
         return output[:, None]
 
+    def loss(self, answer: Tensor, batch: Batch) -> Tensor:
+        """The error of the number."""
+        loss = find_loss(str(self.config.training.loss))
+        return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
+
     def original(self, answer: Floats, scaler: Scaler, series: Rows) -> Floats:
         """Numbers in original units."""
         return scaler.invert(answer, series)
 
-    def table(self, answer: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
-        """A row a series: the number at its newest row."""
-        parts = row_names(panel, columns, origins)
-        for position, name in enumerate(columns.targets):
-            parts[f"{name}_pred"] = answer[:, 0, position]
-        return pd.DataFrame(parts)
-
-
-def row_names(panel: Panel, columns: Columns, origins: Rows) -> dict[str, object]:
-    """The id and time columns of the rows before `origins`, as they are in the input."""
-    series = panel.series_of(origins - 1)
-    parts: dict[str, object] = {
-        name: [panel.ids[index][position] for index in series] for position, name in enumerate(columns.series)
-    }
-    if columns.time is not None:
-        parts[columns.time] = clock.write(panel.times[origins - 1], columns.time_format)
-    return parts
+    def table(
+        self, answer: Floats, panel: Panel, origins: Rows, bands: Mapping[str, Floats] | None = None
+    ) -> pd.DataFrame:
+        """The number at the newest row."""
+        return number_table(answer[:, 0], panel, self.columns, origins)

@@ -18,8 +18,7 @@ from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows, shuffled
 from rnncli.errors import DivergedError
 from rnncli.model.network import Network
-from rnncli.tasks.answers import batch_losses
-from rnncli.tasks.losses import window_loss
+from rnncli.tasks.answers import batch_losses, run
 from rnncli.tasks.task import Task
 from rnncli.training.optimizer import Optimizer, learning_rate
 
@@ -139,9 +138,8 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     device = batch.past.device
     generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
     with torch.autocast(device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
-        output = state.network(batch.past, batch.lengths, batch.level, generator)
-    answer = fit.task.answer(output.float(), batch)
-    losses = window_loss(str(fit.settings.loss), answer, batch.target, batch.target_mask)
+        output = run(state.network, batch, generator)
+    losses = fit.task.loss(fit.task.answer(output.float(), batch), batch)
     total = losses.mean()
     loss = float(total.detach())
     if not math.isfinite(loss):
@@ -186,7 +184,7 @@ def copy_weights(network: Network) -> dict[str, torch.Tensor]:
 def _validate(fit: Fit, state: FitState, windows: Windows) -> Generator[Event, None, float]:
     """Mean loss over the validation windows, without dropout; events in between let a caller stop."""
     total = 0.0
-    for loss in batch_losses(state.network, fit.task, windows, str(fit.settings.loss)):
+    for loss in batch_losses(state.network, fit.task, windows):
         total += loss
         yield Validating(state.epoch + 1)
     if not math.isfinite(total):

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from rnncli.config import schema
-from rnncli.data.columns import settle_columns, with_labels
+from rnncli.data.columns import settle_columns
 from rnncli.data.files import check_values, read_panel
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Columns, Panel, show_id
-from rnncli.data.regular import with_frequency
+from rnncli.data.panel import Columns, Panel, show_ids
+from rnncli.data.regular import regularise, with_season
 from rnncli.data.scale import Scaler, check_transform, fit_scaler
-from rnncli.data.split import Part, Split, split
+from rnncli.data.split import Part, Split, split, too_short
 from rnncli.data.windows import (
     Resident,
     Windows,
     closing_origins,
-    context_rows,
     cut,
     resident,
     scoring_origins,
     training_origins,
+    turns,
 )
 from rnncli.errors import DataError
-from rnncli.tasks.task import TASKS
+from rnncli.tasks.task import Task, shape_of, task_of, training_stride
+from rnncli.training.targets import check_labels, settle_targets
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Data that is ready to be cut into windows."""
+    """Data that is ready to be cut into windows, and the config with what the data settled."""
 
+    config: schema.Config
     panel: Panel
     columns: Columns
     split: Split
     scaler: Scaler
+
+    @property
+    def task(self) -> Task:
+        """What is asked of the network."""
+        return task_of(self.config, self.columns)
 
 
 def prepare(config: schema.Config, tables: Tables) -> Prepared:
@@ -45,21 +52,14 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     Raises:
         DataError: for anything in the data that cannot be used.
     """
-    kind = config.task.kind
-    columns = settle_columns(config.data, kind, tables)
-    if kind == "classification":
-        columns = with_labels(columns)
-    panel, columns = read_panel(tables, columns, config.data.missing)
+    config, columns = settle_targets(config, settle_columns(config.data, config.task.kind, tables), tables)
+    panel, columns = read_data(config, columns, tables)
+    columns = with_season(columns, config.data.season)
     check_values(panel, columns)
-    if kind == "forecasting":
-        columns = with_frequency(panel, columns, tables, config.data.season)
-    elif kind == "classification":
-        _check_labels(panel, columns)
-    horizon = TASKS[kind].horizon(config.task)
-    parts = split(panel, columns, config.split, horizon, config.seed)
-    targets = len(columns.value_targets)
-    scaler = fit_scaler(panel, parts.train, config.scale, config.window.transform, columns.season, targets)
-    return Prepared(panel, columns, parts, scaler)
+    check_labels(panel, columns, config.task.kind)
+    panel, parts = _held_out(config, panel, columns)
+    scaler = fit_scaler(panel, columns, parts.train, config.scale, config.window.transform)
+    return Prepared(config, panel, columns, parts, scaler)
 
 
 def prepare_known(config: schema.Config, columns: Columns, scaler: Scaler, tables: Tables) -> Prepared:
@@ -68,51 +68,52 @@ def prepare_known(config: schema.Config, columns: Columns, scaler: Scaler, table
     Raises:
         DataError: for anything in the data that cannot be used.
     """
-    panel, columns = read_panel(tables, columns, config.data.missing)
-    if config.task.kind == "forecasting":
-        columns = with_frequency(panel, columns, tables, columns.season)
+    panel, columns = read_data(config, columns, tables)
     check_transform(panel, config.window.transform, scaler.targets)
-    parts = split(panel, columns, config.split, TASKS[config.task.kind].horizon(config.task), config.seed)
-    return Prepared(panel, columns, parts, scaler)
+    panel, parts = _held_out(config, panel, columns)
+    return Prepared(config, panel, columns, parts, scaler)
 
 
-def on_device(config: schema.Config, data: Prepared, device: torch.device) -> Resident:
-    """The scaled values of all rows, once; the windows of every part are cut from them."""
-    return resident(data.panel, data.columns, data.scaler, config.data.missing, device)
-
-
-def training_windows(config: schema.Config, data: Prepared, values: Resident) -> Windows:
-    """The windows that the network is fitted to."""
-    horizon = TASKS[config.task.kind].horizon(config.task)
-    context = context_rows(config.window.context or "full", data.panel)
-    origins = training_origins(data.panel, data.split.train, context, horizon, config.window.stride)
-    return cut(data.panel, values, origins, context, horizon, str(config.window.normalise))
-
-
-def scoring_windows(config: schema.Config, data: Prepared, part: Part, values: Resident) -> Windows:
-    """Every window whose targets lie in a part; of sequences with a label, the last."""
-    horizon = TASKS[config.task.kind].horizon(config.task)
-    context = context_rows(config.window.context or "full", data.panel)
-    label = data.columns.labels is not None
-    origins = closing_origins(part) if label else scoring_origins(data.panel, part, context, horizon)
-    return cut(data.panel, values, origins, context, horizon, str(config.window.normalise))
-
-
-def _check_labels(panel: Panel, columns: Columns) -> None:
-    """Refuse a target that is not one class a series, or is the same everywhere.
+def read_data(config: schema.Config, columns: Columns, tables: Tables) -> tuple[Panel, Columns]:
+    """The panel of a config's data, its steps even where they must be.
 
     Raises:
-        DataError: naming the series.
+        DataError: for anything in the data that cannot be used.
     """
-    assert columns.labels is not None
-    if len(columns.labels) < 2:
-        what = f"the one class {columns.labels[0]}" if columns.labels else "no class"
-        raise DataError(f"{columns.targets[0]} has {what}: nothing to learn")
-    codes = panel.values[:, 0]
-    changes = np.flatnonzero((codes[1:] != codes[:-1]) & ~np.isnan(codes[1:]) & ~np.isnan(codes[:-1])) + 1
-    changes = changes[~np.isin(changes, panel.offsets)]
-    if len(changes):
-        who = show_id(panel.ids[int(panel.series_of(changes[:1])[0])])
-        raise DataError(f"{columns.targets[0]} changes within series {who}", "a sequence has one label")
-    if len(panel) < 2:
-        raise DataError("one series holds all rows: name the id column of the sequences in data.series")
+    panel, columns = read_panel(tables, columns, config.data.missing)
+    return regularise(panel, columns, tables, config.data, forecasting=config.task.kind == "forecasting")
+
+
+def _held_out(config: schema.Config, panel: Panel, columns: Columns) -> tuple[Panel, Split]:
+    """The panel, without series that are too short if they may be left out, and its parts."""
+    horizon = task_of(config, columns).horizon
+    if config.data.short_series == "skip":
+        short = too_short(panel, columns, config.split, horizon)
+        if len(short) == len(panel):
+            raise DataError("every series is too short", "lower task.horizon, split.validation or split.test")
+        if len(short):
+            who = show_ids([panel.ids[number] for number in short])
+            note = f"{len(short):,} of {len(panel):,} series left out, too short: {who}"
+            panel = replace(panel.keep(np.setdiff1d(np.arange(len(panel)), short)), notes=(*panel.notes, note))
+    return panel, split(panel, columns, config.split, horizon, config.seed)
+
+
+def on_device(data: Prepared, device: torch.device) -> Resident:
+    """The scaled values of all rows, once; the windows of every part are cut from them."""
+    return resident(data.panel, data.columns, data.scaler, data.config.data.missing, device)
+
+
+def training_windows(data: Prepared, values: Resident) -> Windows:
+    """The windows that the network is fitted to."""
+    shape = shape_of(data.config, data.task, data.panel)
+    origins = training_origins(data.panel, data.split.train, shape, training_stride(data.config, shape))
+    return cut(data.panel, values, origins, shape)
+
+
+def scoring_windows(data: Prepared, part: Part, values: Resident) -> Windows:
+    """Windows in which every target of a part has its turn; of sequences with one label, the last."""
+    shape = shape_of(data.config, data.task, data.panel)
+    if data.config.task.kind == "classification":
+        return cut(data.panel, values, closing_origins(part), shape)
+    origins = scoring_origins(data.panel, part, shape)
+    return cut(data.panel, values, origins, shape, turns(data.panel, part, origins) if shape.every else None)

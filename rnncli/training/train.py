@@ -12,8 +12,9 @@ from rnncli.config.load import dump
 from rnncli.data.frames import Tables
 from rnncli.data.scale import adapt
 from rnncli.errors import CheckpointError, DataError, DivergedError, Place
-from rnncli.tasks.task import TASKS
-from rnncli.trained import TrainedModel, build_network, saved_parts
+from rnncli.tasks.forecasting import Forecasting
+from rnncli.tasks.intervals import residuals
+from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors, saved_parts
 from rnncli.training import folder as run_folder
 from rnncli.training.device import check_precision, pick_device, set_threads
 from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
@@ -49,12 +50,15 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
     check_precision(config.training.precision, device)
     set_threads(config.training.threads, config.model, config.training.batch_size)
     data = prepare(config, tables)
+    config = data.config
+    for note in data.panel.notes:
+        watch.warn(note)
     digest = tables.digest()
     with run_folder.locked(request.folder):
         stored = _begin_or_find(config, request, watch)
         if stored is not None:
             data = _as_begun(data, stored, digest, request)
-        fit = _fit(config, data, device)
+        fit = _fit(data, device)
         network = build_network(config, data.columns, config.seed).to(device)
         state = FitState(network, Optimizer(network.parameters(), config.training))
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
@@ -76,9 +80,21 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             session.save(state)
             session.heed(state, caught)
         network.load_state_dict(state.best)
+        model = _finished(request, TrainedModel(config, data.columns, data.scaler, network), fit)
         made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
-    return Outcome(TrainedModel(config, data.columns, data.scaler, network), data, state.epoch, session.seconds())
+    return Outcome(model, data, state.epoch, session.seconds())
+
+
+def _finished(request: Request, model: TrainedModel, fit: Fit) -> TrainedModel:
+    """The model with the residuals from which a forecast's intervals follow, saved."""
+    if not isinstance(fit.task, Forecasting) or fit.validation is None:
+        return model
+    errors = residuals(model.network, fit.task, fit.validation)
+    weights = network_tensors(model.network)
+    raw = model_bytes(model.config, model.columns, model.scaler, weights, errors)
+    checkpoint.write(request.folder / run_folder.MODEL, raw)
+    return replace(model, residuals=errors)
 
 
 def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> checkpoint.Stored | None:
@@ -105,16 +121,16 @@ def _as_begun(data: Prepared, stored: checkpoint.Stored, digest: str, request: R
         message = f"the data is not what the run began with (sha256 {digest[:12]}, was {before[:12]})"
         raise DataError(message, "--allow-data-change goes on all the same")
     _, _, begun = saved_parts(stored, file)
-    return replace(data, scaler=adapt(begun, data.panel, data.split.train, data.columns.season))
+    return replace(data, scaler=adapt(begun, data.panel, data.columns, data.split.train))
 
 
-def _fit(config: schema.Config, data: Prepared, device: torch.device) -> Fit:
-    held_out = config.split.validation != 0
-    values = on_device(config, data, device)
+def _fit(data: Prepared, device: torch.device) -> Fit:
+    config = data.config
+    values = on_device(data, device)
     return Fit(
-        task=TASKS[config.task.kind],
-        train=training_windows(config, data, values),
-        validation=scoring_windows(config, data, data.split.validation, values) if held_out else None,
+        task=data.task,
+        train=training_windows(data, values),
+        validation=scoring_windows(data, data.split.validation, values) if config.split.validation != 0 else None,
         settings=config.training,
         seed=config.seed,
         ids=data.panel.ids,

@@ -1,0 +1,73 @@
+"""What the network reads of a window: numbers as they are, categories as learned vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+MAX_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What goes into a network and what comes out.
+
+    Attributes:
+        past: names of the input columns of a step.
+        static: names of the input columns of a series.
+        ahead: names of the columns known over the horizon, which are among `past`.
+        categories: how many values each categorical column has, beside the unknown one.
+        outputs: numbers for a window, or for every step.
+        steps: steps of the horizon that the outputs are of, the same number each.
+        levels: target columns whose level the head reads; 0 without normalisation.
+        every: whether every step is answered, and not the newest alone.
+    """
+
+    past: tuple[str, ...]
+    outputs: int
+    static: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+    categories: tuple[tuple[str, int], ...] = ()
+    steps: int = 1
+    levels: int = 0
+    every: bool = False
+
+
+class Inputs(nn.Module):
+    """Puts a learned vector in the place of every category; a column has the same ones wherever it stands.
+
+    The vector of the unknown category is zero and stays so.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self._columns = {"past": sizes.past, "static": sizes.static, "ahead": sizes.ahead}
+        self._names = {name: f"column{number}" for number, (name, _) in enumerate(sizes.categories)}
+        self.vectors = nn.ModuleDict(
+            {
+                self._names[name]: nn.Embedding(count + 1, min(MAX_WIDTH, count // 2 + 1), padding_idx=0)
+                for name, count in sizes.categories
+            }
+        )
+
+    def width(self, part: str) -> int:
+        """Numbers that `part` becomes: ``past``, ``static`` or ``ahead``."""
+        return sum(self._vector(name).embedding_dim if name in self._names else 1 for name in self._columns[part])
+
+    def forward(self, part: str, values: Tensor) -> Tensor:
+        """(…, columns) of `part` with codes to (…, width) numbers."""
+        columns = self._columns[part]
+        if not any(name in self._names for name in columns):
+            return values
+        found = [
+            self._vector(name)(values[..., position].long()) if name in self._names else values[..., position, None]
+            for position, name in enumerate(columns)
+        ]
+        return torch.cat(found, dim=-1)
+
+    def _vector(self, name: str) -> nn.Embedding:
+        found = self.vectors[self._names[name]]
+        assert isinstance(found, nn.Embedding)
+        return found

@@ -1,0 +1,58 @@
+"""What the tasks share: the sizes of their inputs, and the id and time columns of their answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rnncli.config import schema
+from rnncli.data import clock
+from rnncli.data.panel import Columns, Floats, Panel, Rows
+from rnncli.model.inputs import Sizes
+
+
+def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool = False) -> Sizes:
+    """Sizes of a network that answers with `outputs` numbers."""
+    flags = [f"observed({name})" for name in columns.inputs if name not in columns.derived]
+    return Sizes(
+        past=(*columns.inputs, *(flags if config.data.missing == "mask" else ())),
+        outputs=outputs,
+        static=columns.static,
+        categories=tuple((name, len(values)) for name, values in columns.categories.items()),
+        every=every,
+    )
+
+
+def row_names(panel: Panel, columns: Columns, origins: Rows) -> dict[str, object]:
+    """The id and time columns of the rows before `origins`, as they are in the input."""
+    series = panel.series_of(origins - 1)
+    parts: dict[str, object] = {
+        name: [panel.ids[index][position] for index in series] for position, name in enumerate(columns.series)
+    }
+    if columns.time is not None:
+        parts[columns.time] = clock.write(panel.times[origins - 1], columns.time_format)
+    return parts
+
+
+def label_table(odds: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
+    """A row an origin: the likeliest label and the probability (origins, labels) of each."""
+    assert columns.labels is not None
+    parts = row_names(panel, columns, origins)
+    parts["prediction"] = np.asarray(columns.labels, dtype=object)[odds.argmax(1)]
+    for code, label in enumerate(columns.labels):
+        parts[f"p_{label}"] = odds[:, code]
+    return pd.DataFrame(parts)
+
+
+def number_table(numbers: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
+    """A row an origin: its number (origins, targets) for every target."""
+    parts = row_names(panel, columns, origins)
+    for position, name in enumerate(columns.targets):
+        parts[f"{name}_pred"] = numbers[:, position]
+    return pd.DataFrame(parts)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis."""
+    odds = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(odds / odds.sum(-1, keepdims=True))

@@ -1,0 +1,90 @@
+"""What the target columns hold: quantities, 0 and 1, or labels; and with that the loss and the baselines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rnncli.config import schema
+from rnncli.data.columns import holds_numbers
+from rnncli.data.frames import Tables
+from rnncli.data.panel import Columns, Panel, show_id
+from rnncli.errors import DataError, Place
+
+TAGGING_BASELINES: dict[str, list[schema.BaselineName]] = {
+    "cross_entropy": ["majority", "previous"],
+    "binary_cross_entropy": ["mean", "previous"],
+}
+OTHER_BASELINES: list[schema.BaselineName] = ["mean", "ridge", "previous"]
+
+
+def settle_targets(config: schema.Config, columns: Columns, tables: Tables) -> tuple[schema.Config, Columns]:
+    """Config and columns with what the target columns hold, where the config leaves it open.
+
+    Raises:
+        DataError: if the loss is not for what they hold.
+    """
+    kind = config.task.kind
+    if kind == "classification":
+        return config, replace(columns, labels=())
+    if kind != "tagging":
+        return config, columns
+    loss = config.training.loss or _loss_for(columns, tables)
+    names = TAGGING_BASELINES.get(loss, OTHER_BASELINES)
+    for name in config.evaluation.baselines or ():
+        if name not in names:
+            hint = f"evaluation.baselines: {', '.join(names)}"
+            raise DataError(f"the baseline {name} is not for tagging with {loss}", hint)
+    settled = config.model_copy(
+        update={
+            "training": config.training.model_copy(update={"loss": loss}),
+            "evaluation": config.evaluation.model_copy(
+                update={"baselines": names if config.evaluation.baselines is None else config.evaluation.baselines}
+            ),
+        }
+    )
+    labels = () if loss == "cross_entropy" else None
+    return settled, replace(columns, labels=labels, binary=loss == "binary_cross_entropy")
+
+
+def _loss_for(columns: Columns, tables: Tables) -> str:
+    """Words are labels, 0 and 1 have odds, and other numbers are quantities."""
+    if not all(holds_numbers(tables, columns.targets)):
+        if len(columns.targets) > 1:
+            what = "one column of labels, or several of numbers"
+            raise DataError("several targets, and not all of them hold numbers", what, Place(tables.parts[0].file, 1))
+        return "cross_entropy"
+    frame = tables.frame(columns.targets, np.float64)
+    return "binary_cross_entropy" if bool((frame.isin([0, 1]) | frame.isna()).all(axis=None)) else "mse"
+
+
+def check_labels(panel: Panel, columns: Columns, kind: schema.TaskName) -> None:
+    """Refuse labels that are one class everywhere, or change within a sequence that has one; and odd 0/1 columns.
+
+    Raises:
+        DataError: naming the series.
+    """
+    if columns.binary:
+        values = panel.values[:, : len(columns.targets)]
+        odd = np.argwhere(~np.isnan(values) & (values != 0) & (values != 1))
+        if len(odd):
+            row, column = odd[0]
+            message = f"{columns.targets[column]} holds {values[row, column]:g}, binary_cross_entropy needs 0 or 1"
+            raise DataError(message, "set training.loss: mse")
+    if columns.labels is None:
+        return
+    if len(columns.labels) < 2:
+        what = f"the one class {columns.labels[0]}" if columns.labels else "no class"
+        raise DataError(f"{columns.targets[0]} has {what}: nothing to learn")
+    if kind != "classification":
+        return
+    codes = panel.values[:, 0]
+    changes = np.flatnonzero((codes[1:] != codes[:-1]) & ~np.isnan(codes[1:]) & ~np.isnan(codes[:-1])) + 1
+    changes = changes[~np.isin(changes, panel.offsets)]
+    if len(changes):
+        who = show_id(panel.ids[int(panel.series_of(changes[:1])[0])])
+        hint = "a sequence has one label; a label for every row is task.kind: tagging"
+        raise DataError(f"{columns.targets[0]} changes within series {who}", hint)
+    if len(panel) < 2:
+        raise DataError("one series holds all rows: name the id column of the sequences in data.series")
