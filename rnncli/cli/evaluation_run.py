@@ -47,14 +47,14 @@ def _made_with(run: Path) -> dict[str, Any]:
 
 
 def _by_step(scored: Scored) -> list[dict[str, Any]]:
-    return [{"step": step, **metrics} for step, metrics in enumerate(scored.model.by_step(), 1)]
+    return [{"step": step, **metrics} for step, metrics in enumerate(scored.by_step(), 1)]
 
 
 def _by_series(scored: Scored, model: TrainedModel, data: Prepared) -> list[dict[str, Any]]:
     names = model.columns.series or ("series",)
     return [
         {**dict(zip(names, data.panel.ids[number] or ("",), strict=True)), **metrics}
-        for number, metrics in scored.model.by_series().items()
+        for number, metrics in scored.by_series().items()
     ]
 
 

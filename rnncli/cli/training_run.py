@@ -53,6 +53,8 @@ def settle(
         return load(config, keys), resume
     old = load(str(begun_with))
     new = load(config, keys) if config else load(str(begun_with), keys)
+    if new.training.loss is None:  # what the data settled when the run began
+        new = new.model_copy(update={"training": new.training.model_copy(update={"loss": old.training.loss})})
     changed = {key: pair for key, pair in differences(old, new).items() if key not in free}
     if changed:
         raise ConfigError(

@@ -34,6 +34,17 @@ class Scored:
     baselines: dict[str, Scores]
     intervals: Scores | None = None
 
+    def by_step(self) -> list[dict[str, float]]:
+        """The model's scores, and those of its intervals, for each step of the horizon."""
+        rows = self.model.by_step()
+        return rows if self.intervals is None else [a | b for a, b in zip(rows, self.intervals.by_step(), strict=True)]
+
+    def by_series(self) -> dict[int, dict[str, float]]:
+        """The model's scores, and those of its intervals, for each series."""
+        rows = self.model.by_series()
+        more = self.intervals.by_series() if self.intervals is not None else {}
+        return {series: row | more.get(series, {}) for series, row in rows.items()}
+
 
 def held_out(model: TrainedModel, tables: Tables) -> Prepared:
     """The data that the model was trained on, split as then."""
