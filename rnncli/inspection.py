@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from rnncli.checkpoint import Stored, Tensors
+from rnncli.data.panel import Columns
 from rnncli.model.reference import GATES, sigmoid
+from rnncli.model.sizes import Sizes
 
 Array = np.ndarray
 
@@ -149,12 +152,11 @@ def weight_values(model: Stored) -> Iterator[dict[str, Any]]:
 
 
 def _inputs(content: dict[str, Any]) -> list[str]:
-    """Names of the first layer's input columns."""
-    columns = content["columns"]
-    targets = ["value"] if columns["wide"] else columns["targets"]
-    names = [*(targets if columns["labels"] is None else []), *columns["past"]]
-    masked = content["config"]["data"]["missing"] == "mask"
-    return [*names, *(f"observed({name})" for name in names)] if masked else names
+    """Names of what the first layer reads."""
+    columns = TypeAdapter(Columns).validate_python(content["columns"])
+    past = columns.step_inputs(flags=content["config"]["data"]["missing"] == "mask")
+    counts = tuple((name, len(values)) for name, values in columns.categories.items())
+    return Sizes(past, 0, categories=counts).expanded(past + columns.static)
 
 
 def _input_name(block: Block, column: int, inputs: list[str]) -> str | None:

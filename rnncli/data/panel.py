@@ -80,6 +80,11 @@ class Columns:
         """The value columns that are inputs."""
         return self.values if self.target_is_input else self.values[len(self.value_targets) :]
 
+    def step_inputs(self, *, flags: bool) -> tuple[str, ...]:
+        """What the network reads at each step; with `flags` also whether each cell of the file was observed."""
+        given = tuple(f"observed({name})" for name in self.inputs if name not in self.derived)
+        return self.inputs + (given if flags else ())
+
     @property
     def unscaled(self) -> frozenset[str]:
         """Value columns that stay as they are: codes, waves, and targets that are no quantities."""

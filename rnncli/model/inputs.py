@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-MAX_WIDTH = 16
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What goes into a network and what comes out.
-
-    Attributes:
-        past: names of the input columns of a step.
-        static: names of the input columns of a series.
-        ahead: names of the columns known over the horizon, which are among `past`.
-        categories: how many values each categorical column has, beside the unknown one.
-        outputs: numbers for a window, or for every step.
-        steps: steps of the horizon that the outputs are of, the same number each.
-        levels: target columns whose level the head reads; 0 without normalisation.
-        every: whether every step is answered, and not the newest alone.
-    """
-
-    past: tuple[str, ...]
-    outputs: int
-    static: tuple[str, ...] = ()
-    ahead: tuple[str, ...] = ()
-    categories: tuple[tuple[str, int], ...] = ()
-    steps: int = 1
-    levels: int = 0
-    every: bool = False
+from rnncli.model.sizes import Sizes, vector_width
 
 
 class Inputs(nn.Module):
@@ -47,14 +20,10 @@ class Inputs(nn.Module):
         self._names = {name: f"column{number}" for number, (name, _) in enumerate(sizes.categories)}
         self.vectors = nn.ModuleDict(
             {
-                self._names[name]: nn.Embedding(count + 1, min(MAX_WIDTH, count // 2 + 1), padding_idx=0)
+                self._names[name]: nn.Embedding(count + 1, vector_width(count), padding_idx=0)
                 for name, count in sizes.categories
             }
         )
-
-    def width(self, part: str) -> int:
-        """Numbers that `part` becomes: ``past``, ``static`` or ``ahead``."""
-        return sum(self._vector(name).embedding_dim if name in self._names else 1 for name in self._columns[part])
 
     def forward(self, part: str, values: Tensor) -> Tensor:
         """(…, columns) of `part` with codes to (…, width) numbers."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from rnncli.config import schema
 from rnncli.model.backbone import Backbone
 from rnncli.model.cells import State
-from rnncli.model.inputs import Inputs, Sizes
+from rnncli.model.inputs import Inputs
+from rnncli.model.sizes import Sizes
 
 
 def read_last(output: Tensor, final: State, lengths: Tensor | None, directions: int) -> Tensor:
@@ -83,7 +84,7 @@ class Network(nn.Module):
         self.inputs = Inputs(sizes)
         self.backbone = Backbone(
             settings.cell,
-            self.inputs.width("past") + self.inputs.width("static"),
+            sizes.width(sizes.past + sizes.static),
             settings.hidden_size,
             settings.num_layers,
             nonlinearity=settings.nonlinearity,
@@ -99,7 +100,7 @@ class Network(nn.Module):
             nn.init.zeros_(self.level.weight)
         self.ahead = None
         if sizes.ahead:
-            width, a_step = self.inputs.width("ahead"), sizes.outputs // sizes.steps
+            width, a_step = sizes.width(sizes.ahead), sizes.outputs // sizes.steps
             self.ahead = Ahead(features, width, settings.hidden_size, a_step)
 
     def forward(

@@ -12,7 +12,7 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
-from rnncli.model.inputs import Sizes
+from rnncli.model.sizes import Sizes
 from rnncli.tasks.losses import find_loss, window_loss
 from rnncli.tasks.metrics import LABEL_METRICS, Metric
 from rnncli.tasks.rows import label_table, sizes, softmax

@@ -14,7 +14,7 @@ from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch
-from rnncli.model.inputs import Sizes
+from rnncli.model.sizes import Sizes
 from rnncli.tasks.losses import find_loss, window_loss
 from rnncli.tasks.metrics import Metric, forecast_metrics
 from rnncli.tasks.rows import sizes

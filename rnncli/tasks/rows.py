@@ -8,14 +8,13 @@ import pandas as pd
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
-from rnncli.model.inputs import Sizes
+from rnncli.model.sizes import Sizes
 
 
 def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool = False) -> Sizes:
     """Sizes of a network that answers with `outputs` numbers."""
-    flags = [f"observed({name})" for name in columns.inputs if name not in columns.derived]
     return Sizes(
-        past=(*columns.inputs, *(flags if config.data.missing == "mask" else ())),
+        past=columns.step_inputs(flags=config.data.missing == "mask"),
         outputs=outputs,
         static=columns.static,
         categories=tuple((name, len(values)) for name, values in columns.categories.items()),

@@ -12,7 +12,7 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
 from rnncli.data.windows import Batch, Shape, context_rows
-from rnncli.model.inputs import Sizes
+from rnncli.model.sizes import Sizes
 from rnncli.tasks.classification import Classification
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric
