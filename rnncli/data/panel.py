@@ -81,6 +81,21 @@ class Panel:
             source=self.source[rows],
         )
 
+    def until(self, series: Rows, lasts: Rows) -> Panel:
+        """A panel of some series, each with its rows before the panel row `lasts` (series,) and no others."""
+        begins = self.offsets[series]
+        offsets = np.concatenate([[0], np.cumsum(lasts - begins)]).astype(np.int64)
+        rows = np.repeat(begins - offsets[:-1], lasts - begins) + np.arange(offsets[-1])
+        return replace(
+            self,
+            ids=tuple(self.ids[number] for number in series),
+            offsets=offsets,
+            times=self.times[rows],
+            values=self.values[rows],
+            observed=self.observed[rows],
+            source=self.source[rows],
+        )
+
     def rows(self, series: int) -> slice:
         """The rows of a series."""
         return slice(int(self.offsets[series]), int(self.offsets[series + 1]))

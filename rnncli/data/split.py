@@ -56,10 +56,15 @@ def everything(panel: Panel) -> Part:
     return Part(panel.offsets[:-1], panel.offsets[1:])
 
 
+def too_short(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> Rows:
+    """The series that a split by time leaves too few training rows for a window of `horizon` rows."""
+    _, validation = _starts(panel, columns, settings, horizon)
+    return np.flatnonzero(validation - panel.offsets[:-1] < horizon + 1)
+
+
 def _by_time(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> Split:
     begin, end = panel.offsets[:-1], panel.offsets[1:]
-    test = _start(panel, columns, settings.test, end, horizon)
-    validation = np.minimum(_start(panel, columns, settings.validation, test, horizon), test)
+    test, validation = _starts(panel, columns, settings, horizon)
     short = np.flatnonzero(validation - begin < horizon + 1)
     if len(short):
         least = int((validation - begin)[short[0]])
@@ -76,6 +81,12 @@ def _by_time(panel: Panel, columns: Columns, settings: schema.Split, horizon: in
                 f"the {name} part has {sizes.max()} rows, fewer than task.horizon {horizon}", f"raise split.{name}"
             )
     return parts
+
+
+def _starts(panel: Panel, columns: Columns, settings: schema.Split, horizon: int) -> tuple[Rows, Rows]:
+    """(series,) the rows where test and validation start."""
+    test = _start(panel, columns, settings.test, panel.offsets[1:], horizon)
+    return test, np.minimum(_start(panel, columns, settings.validation, test, horizon), test)
 
 
 def _start(panel: Panel, columns: Columns, size: int | float | str, end: Rows, horizon: int) -> Rows:

@@ -14,9 +14,9 @@ from rnncli.data.panel import Floats, Rows
 from rnncli.data.regular import with_frequency
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import context_rows, training_origins
+from rnncli.data.windows import Windows, context_rows, training_origins
 from rnncli.errors import DataError, Place
-from rnncli.evaluation.baselines import BASELINES, History, newest_known
+from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.metrics import METRICS, Scores, Units
 from rnncli.trained import TrainedModel
@@ -75,14 +75,27 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
         raise DataError(f"no window to score: no series has {horizon + 1} rows", place=Place())
     if np.isnan(_truth(data, windows.origins, windows.horizon, model.scaler.targets)).all():
         raise DataError(f"no known {', '.join(data.columns.targets)} to score")
-    metrics = model.task.metrics
-    steps = max(1, windows.horizon)
-    scored = Scored(
-        model=Scores(metrics, len(data.panel), steps),
-        baselines={name: Scores(metrics, len(data.panel), steps) for name in model.config.evaluation.baselines or ()},
-    )
+    return score_windows(model, data, windows, fit_baselines(model, data))
+
+
+def fit_baselines(model: TrainedModel, data: Prepared) -> dict[str, Answer]:
+    """The baselines that the config names, fitted to the training part."""
     past = _history(model, data)
-    answers = {name: BASELINES[name](past) for name in scored.baselines}
+    return {name: BASELINES[name](past) for name in model.config.evaluation.baselines or ()}
+
+
+def no_scores(model: TrainedModel, series: int) -> Scored:
+    """Scores of no window yet, of a panel of so many series."""
+    metrics, steps = model.task.metrics, max(1, model.task.horizon(model.config.task))
+    return Scored(
+        model=Scores(metrics, series, steps),
+        baselines={name: Scores(metrics, series, steps) for name in model.config.evaluation.baselines or ()},
+    )
+
+
+def score_windows(model: TrainedModel, data: Prepared, windows: Windows, answers: dict[str, Answer]) -> Scored:
+    """Score windows that were cut from `data`, beside the answers of fitted baselines."""
+    scored = no_scores(model, len(data.panel))
     for index, answer in answer_batches(model.network, model.task, windows):
         series, origins = windows.series[index], windows.origins[index]
         truth = _truth(data, origins, windows.horizon, model.scaler.targets)

@@ -55,8 +55,16 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
         columns = with_frequency(panel, columns, tables, config.data.season)
     elif kind == "classification":
         _check_labels(panel, columns)
-    horizon = TASKS[kind].horizon(config.task)
-    parts = split(panel, columns, config.split, horizon, config.seed)
+    return divide(config, panel, columns)
+
+
+def divide(config: schema.Config, panel: Panel, columns: Columns) -> Prepared:
+    """Hold parts out of a panel and fit the scaler to what is left.
+
+    Raises:
+        DataError: if that is too little.
+    """
+    parts = split(panel, columns, config.split, TASKS[config.task.kind].horizon(config.task), config.seed)
     targets = len(columns.value_targets)
     scaler = fit_scaler(panel, parts.train, config.scale, config.window.transform, columns.season, targets)
     return Prepared(panel, columns, parts, scaler)

@@ -81,6 +81,25 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
     return Outcome(TrainedModel(config, data.columns, data.scaler, network), data, state.epoch, session.seconds())
 
 
+def train_unsaved(config: schema.Config, data: Prepared, device: torch.device, watch: Watch) -> TrainedModel:
+    """Train on data that is ready, to the same bits as `train`, and write nothing.
+
+    Raises:
+        DivergedError: if the numbers left the finite ones.
+        ResourceError: if the device cannot compute in the precision that is asked for.
+    """
+    check_precision(config.training.precision, device)
+    set_threads(config.training.threads, config.model, config.training.batch_size)
+    fit = _fit(config, data, device)
+    network = build_network(config, data.columns, config.seed).to(device)
+    state = FitState(network, Optimizer(network.parameters(), config.training))
+    watch.started(fit, state)
+    for event in fit_network(fit, state):
+        watch.event(event)
+    network.load_state_dict(state.best)
+    return TrainedModel(config, data.columns, data.scaler, network)
+
+
 def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> checkpoint.Stored | None:
     """The saved state to go on with; None for a new run, whose folder then holds its config and nothing else."""
     if request.resume:
