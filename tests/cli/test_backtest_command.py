@@ -11,11 +11,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Invoke
+
+from rnncli import checkpoint
+
+Invoke = Callable[..., Any]
 
 METRICS = ["mae", "mse", "rmse", "mase", "smape", "scaled_mse", "scaled_mae"]
 FEW = ("evaluate", "run", "--backtest", "--folds", "2", "--stride", "1")  # the test part has 4 rows, the horizon is 3
@@ -221,8 +225,6 @@ def test_a_signal_during_a_refit_leaves_nothing_behind(
 
 def endless(run: Path) -> None:
     """Give the config in a run's model more epochs than there is time for."""
-    from rnncli import checkpoint
-
     path = run / "model.safetensors"
     stored = checkpoint.read(path, checkpoint.MODEL)
     training: dict[str, Any] = stored.content["config"]["training"]
