@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from rnncli import console
+from rnncli.cli.backtest_run import described, run_backtest
 from rnncli.cli.results import metrics_sheets
 from rnncli.data.frames import open_tables
+from rnncli.evaluation.backtest import Plan, check_plan
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
 from rnncli.trained import TrainedModel, load_model
 from rnncli.training import folder as run_folder
@@ -14,18 +16,19 @@ from rnncli.training.manifest import describe, parameters
 from rnncli.training.prepare import Prepared
 
 
-def evaluate_run(run: Path, data: str | None, by: str | None, device: str) -> dict[str, Any]:
-    """The document of metrics, with ``by_step`` or ``by_series`` if asked for."""
+def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan: Plan | None = None) -> dict[str, Any]:
+    """The document of metrics, with ``by_step`` or ``by_series`` if asked for; with a plan, of a backtest."""
     model = load_model(run, pick_device(device))
+    if plan is not None:
+        check_plan(model, plan, other=data is not None)
     set_threads("auto", model.config.model, model.config.training.batch_size)
     tables = open_tables(data or model.config.data.path)
     made_with = _made_with(run)
-    if data is None and made_with.get("data_sha256") not in (None, tables.digest()):
+    if data is None and not (plan and plan.refit) and made_with.get("data_sha256") not in (None, tables.digest()):
         console.warn("the data has changed since training: the held-out parts are not what they were")
     prepared = held_out(model, tables) if data is None else other_data(model, tables)
-    settings = model.config.split
-    validation = score(model, prepared, prepared.split.validation) if data is None and settings.validation else None
-    test = score(model, prepared, prepared.split.test) if data is not None or settings.test else None
+    found = None if plan is None else run_backtest(model, prepared, plan)
+    validation, test = (None, found.pooled) if found else _parts(model, prepared, own=data is None)
     facts = {
         "run": str(run),
         "task": model.config.task.kind,
@@ -35,10 +38,19 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str) -> di
         "seconds": made_with.get("seconds"),
     }
     result = document(model, facts, validation, test)
+    if plan is not None and found is not None:
+        result |= described(model, prepared, plan, found)
     judged = test or validation
     if by is not None and judged is not None:
         result[f"by_{by}"] = plain(_by_step(judged) if by == "step" else _by_series(judged, model, prepared))
     return result
+
+
+def _parts(model: TrainedModel, data: Prepared, *, own: bool) -> tuple[Scored | None, Scored | None]:
+    """Scores of the validation and test parts of the run's own data; all of other data is test."""
+    settings = model.config.split
+    validation = score(model, data, data.split.validation) if own and settings.validation else None
+    return validation, score(model, data, data.split.test) if settings.test or not own else None
 
 
 def _made_with(run: Path) -> dict[str, Any]:
@@ -59,10 +71,11 @@ def _by_series(scored: Scored, model: TrainedModel, data: Prepared) -> list[dict
 
 
 def sheets(result: dict[str, Any]) -> list[console.Sheet]:
-    """Tables for people; the breakdown comes first, so that it is what CSV gives."""
+    """Tables for people; the breakdown comes first, so that it is what CSV gives, and folds before all."""
     found = metrics_sheets(result)
-    for name in ("by_step", "by_series"):
+    for name in ("by_step", "by_series", "by_fold"):
         if result.get(name):
-            rows = [list(row.values()) for row in result[name]]
-            found = [console.Sheet(name.replace("_", " "), list(result[name][0]), rows), *found]
+            columns = [column for column in result[name][0] if column != "mse" or not console.wants_table()]
+            rows = [[row[column] for column in columns] for row in result[name]]
+            found = [console.Sheet(name.replace("_", " "), columns, rows), *found]
     return found

@@ -43,6 +43,13 @@ def duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def whole_number(text: str) -> int:
+    """A whole number from 1 on."""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        raise typer.BadParameter(f"{text} is not a whole number from 1 to 999999999")
+    return int(text)
+
+
 def _shared(
     format: Annotated[
         str | None,

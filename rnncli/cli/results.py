@@ -49,10 +49,13 @@ def _skill(result: dict[str, Any]) -> str:
     gain = result["skill"].get(metric)
     if gain is None:
         return ""
-    part = "test" if result["test"] else "validation"
+    where = f"the {'test' if result['test'] else 'validation'} part"
+    if "backtest" in result:
+        count = result["backtest"]["folds"]
+        where = f"{count} folds" if count > 1 else "one fold"
     smaller = metric != "accuracy"
     best = (min if smaller else max)(result["baselines"], key=lambda name: result["baselines"][name][metric])
     if gain <= 0:
-        return f"The model does NOT beat {best} on the {part} part ({metric}): use {best}, or change the model."
+        return f"The model does NOT beat {best} on {where} ({metric}): use {best}, or change the model."
     what = f"{gain:.0%} less error" if smaller else f"{gain:.0%} fewer mistakes"
-    return f"The model beats the best baseline, {best}, on the {part} part: {what} ({metric})."
+    return f"The model beats the best baseline, {best}, on {where}: {what} ({metric})."

@@ -153,9 +153,13 @@ class Panel:
 
     def keep(self, series: Rows) -> Panel:
         """A panel of some of the series, in the order given."""
-        lengths = self.lengths()[series]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.repeat(self.offsets[series] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self.until(series, self.offsets[series + 1])
+
+    def until(self, series: Rows, lasts: Rows) -> Panel:
+        """A panel of some series, each with its rows before the panel row `lasts` (series,) and no others."""
+        begins = self.offsets[series]
+        offsets = np.concatenate([[0], np.cumsum(lasts - begins)]).astype(np.int64)
+        rows = np.repeat(begins - offsets[:-1], lasts - begins) + np.arange(offsets[-1])
         return replace(
             self,
             ids=tuple(self.ids[number] for number in series),
@@ -163,7 +167,7 @@ class Panel:
             times=self.times[rows],
             values=self.values[rows],
             source=self.source[rows],
-            ends=self.ends[series] - self.offsets[series] + offsets[:-1],
+            ends=np.minimum(self.ends[series], lasts) - begins + offsets[:-1],
             static=self.static[series],
             weights=None if self.weights is None else self.weights[rows],
         )

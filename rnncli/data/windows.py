@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -105,6 +105,16 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.origins)
+
+    def pick(self, index: Rows) -> Windows:
+        """The windows at `index` alone."""
+        return replace(
+            self,
+            origins=self.origins[index],
+            series=self.series[index],
+            begins=self.begins[index],
+            firsts=self.firsts[index],
+        )
 
     def lengths(self) -> Rows:
         """(windows,) input rows of each window."""

@@ -16,7 +16,7 @@ from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
 from rnncli.data.windows import Windows, training_origins
 from rnncli.errors import DataError, Place
-from rnncli.evaluation.baselines import BASELINES, History, newest_known
+from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import LEVELS, half_width, interval_metrics
@@ -82,17 +82,31 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     rows, counts = windows.target_rows(np.arange(len(windows)))
     if np.isnan(data.panel.values[rows[counts], : model.scaler.targets]).all():
         raise DataError(f"no known {', '.join(data.columns.targets)} to score")
+    return score_windows(model, data, windows, fit_baselines(model, data))
+
+
+def fit_baselines(model: TrainedModel, data: Prepared) -> dict[str, Answer]:
+    """The baselines that the config names, fitted to the training part."""
+    past = history(model, data)
+    return {name: BASELINES[name](past) for name in model.config.evaluation.baselines or ()}
+
+
+def no_scores(model: TrainedModel, series: int) -> Scored:
+    """Scores of no window yet, of a panel of so many series."""
 
     def empty(metrics: Mapping[str, Metric]) -> Scores:
-        return Scores(metrics, len(data.panel), max(1, task.horizon))
+        return Scores(metrics, series, max(1, model.task.horizon))
 
-    scored = Scored(
-        model=empty(task.metrics),
-        baselines={name: empty(task.metrics) for name in model.config.evaluation.baselines or ()},
+    return Scored(
+        model=empty(model.task.metrics),
+        baselines={name: empty(model.task.metrics) for name in model.config.evaluation.baselines or ()},
         intervals=None if model.residuals is None else empty(interval_metrics()),
     )
-    past = history(model, data)
-    answers = {name: BASELINES[name](past) for name in scored.baselines}
+
+
+def score_windows(model: TrainedModel, data: Prepared, windows: Windows, answers: dict[str, Answer]) -> Scored:
+    """Score windows that were cut from `data`, beside the answers of fitted baselines."""
+    task, scored = model.task, no_scores(model, len(data.panel))
     for index, scaled in answer_batches(model.network, task, windows):
         asked = _asked(windows, index, labels=data.columns.labels is not None)
         series = data.panel.series_of(asked.origins - 1)

@@ -199,6 +199,13 @@ class Scores:
             np.add.at(totals, series, np.where(known, values, 0))
             np.add.at(counts, series, known)
 
+    def include(self, other: Scores, series: Rows) -> None:
+        """Add all that `other` holds; `series` says which of these series each of its own is."""
+        for name, totals in other._totals.items():
+            shape = (self._series, *totals.shape[1:])
+            np.add.at(self._totals.setdefault(name, np.zeros(shape)), series, totals)
+            np.add.at(self._counts.setdefault(name, np.zeros(shape)), series, other._counts[name])
+
     def overall(self) -> dict[str, float]:
         """Every metric over all windows."""
         return self._finish(slice(None), slice(None))

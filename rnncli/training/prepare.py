@@ -57,7 +57,15 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     columns = with_season(columns, config.data.season)
     check_values(panel, columns)
     check_labels(panel, columns, config.task.kind)
-    config = settle_baselines(config, panel, columns)
+    return divide(settle_baselines(config, panel, columns), panel, columns)
+
+
+def divide(config: schema.Config, panel: Panel, columns: Columns) -> Prepared:
+    """Hold parts out of a panel and fit the scaler to what is left.
+
+    Raises:
+        DataError: if that is too little.
+    """
     panel, parts = _held_out(config, panel, columns)
     scaler = fit_scaler(panel, columns, parts.train, config.scale, config.window.transform)
     return Prepared(config, panel, columns, parts, scaler)

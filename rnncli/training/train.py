@@ -80,21 +80,40 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             session.save(state)
             session.heed(state, caught)
         network.load_state_dict(state.best)
-        model = _finished(request, TrainedModel(config, data.columns, data.scaler, network), fit)
+        model = _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)
+        weights = network_tensors(network)
+        raw = model_bytes(config, data.columns, data.scaler, weights, model.residuals)
+        checkpoint.write(request.folder / run_folder.MODEL, raw)
         made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
     return Outcome(model, data, state.epoch, session.seconds())
 
 
-def _finished(request: Request, model: TrainedModel, fit: Fit) -> TrainedModel:
-    """The model with the residuals from which a forecast's intervals follow, saved."""
+def _with_residuals(model: TrainedModel, fit: Fit) -> TrainedModel:
+    """The model with the errors from which a forecast's intervals follow."""
     if not isinstance(fit.task, Forecasting) or fit.validation is None:
         return model
-    errors = residuals(model.network, fit.task, fit.validation)
-    weights = network_tensors(model.network)
-    raw = model_bytes(model.config, model.columns, model.scaler, weights, errors)
-    checkpoint.write(request.folder / run_folder.MODEL, raw)
-    return replace(model, residuals=errors)
+    return replace(model, residuals=residuals(model.network, fit.task, fit.validation))
+
+
+def train_unsaved(data: Prepared, device: torch.device, watch: Watch) -> TrainedModel:
+    """Train on data that is ready, to the same bits as `train`, and write nothing.
+
+    Raises:
+        DivergedError: if the numbers left the finite ones.
+        ResourceError: if the device cannot compute in the precision that is asked for.
+    """
+    config = data.config
+    check_precision(config.training.precision, device)
+    set_threads(config.training.threads, config.model, config.training.batch_size)
+    fit = _fit(data, device)
+    network = build_network(config, data.columns, config.seed).to(device)
+    state = FitState(network, Optimizer(network.parameters(), config.training))
+    watch.started(fit, state)
+    for event in fit_network(fit, state):
+        watch.event(event)
+    network.load_state_dict(state.best)
+    return _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)
 
 
 def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> checkpoint.Stored | None:
