@@ -169,14 +169,15 @@ def rhythm(times: NDArray[np.generic], keys: NDArray[np.int64]) -> Rhythm:
 
 
 def _commonest(times: NDArray[np.generic]) -> str | None:
-    """The gap of more than half of the rows; business days where no weekend is among the times."""
+    """The step of at least a quarter of all stretches of eight rows, or the gap of more than half of the rows."""
     if len(times) < 4:
         return None
+    starts = np.unique(np.linspace(0, max(len(times) - 8, 0), 100).astype(int))
+    steps = pd.Series([clock.step(times[start : start + 8]) for start in starts], dtype=object).value_counts()
+    if len(steps) and steps.iloc[0] >= len(starts) / 4:
+        return str(steps.index[0])
     gaps, counts = np.unique(np.diff(times), return_counts=True)
     if counts.max() <= len(times) / 2:
         return None
     start = int(np.flatnonzero(np.diff(times) == gaps[np.argmax(counts)])[0])
-    found = clock.step(times[start : start + 2])
-    if found == "1D" and len(times) > 10 and (pd.DatetimeIndex(times).weekday < 5).all():
-        return "B"
-    return found
+    return clock.step(times[start : start + 2])

@@ -138,12 +138,17 @@ def sniff_numbers(columns: Sequence[Sequence[str]], delimiter: str) -> tuple[str
 
 def _are_numbers(cells: Sequence[str], decimal: str, thousands: str | None) -> bool:
     """Whether nearly all cells are numbers in this style."""
+    number = re.compile(number_pattern(decimal, thousands))
+    return bool(cells) and sum(bool(number.fullmatch(cell)) for cell in cells) >= 0.95 * len(cells)
+
+
+def number_pattern(decimal: str, thousands: str | None) -> str:
+    """A regular expression for numbers in this style."""
     whole = "[0-9]+"
     if thousands is not None:
         whole = rf"(?:[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+|[0-9]+)"
     mark = re.escape(decimal)
-    number = re.compile(rf"[-+]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?")
-    return bool(cells) and sum(bool(number.fullmatch(cell)) for cell in cells) >= 0.95 * len(cells)
+    return rf"[-+]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
 
 
 def _has_whole_numbers(columns: Sequence[Sequence[str]], mark: str) -> bool:
