@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
@@ -41,6 +41,22 @@ def duration(text: str) -> float:
     if not match or not math.isfinite(float(match[1])):
         raise typer.BadParameter(f"{text} is not a time such as 90s, 10m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def whole_number(text: str) -> int:
+    """A number of rows, 1 or more."""
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise typer.BadParameter(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def task_name(text: str) -> str:
+    """A task."""
+    from rnncli.config.schema import TaskName
+
+    if text not in get_args(TaskName):
+        raise typer.BadParameter(f"{text} is not one of {', '.join(get_args(TaskName))}")
+    return text
 
 
 def _shared(

@@ -27,12 +27,6 @@ def read_cells(tables: Tables, dialect: Dialect) -> pd.DataFrame:
     return frame
 
 
-def is_whole(tables: Tables) -> bool:
-    """Whether `read_cells` reads all rows."""
-    rows = sum(len(part.lines) for part in tables.parts)
-    return rows * sum(bool(name) for name in tables.header) <= MOST_CELLS
-
-
 def _with_point(texts: pd.Series[str], dialect: Dialect) -> pd.Series[str]:
     """Cells with a decimal point, if nearly all that are not empty are numbers; dates and words as they are."""
     stripped = texts.str.strip()

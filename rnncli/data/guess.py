@@ -51,12 +51,14 @@ class Inputs:
         static: likewise, the same throughout a series.
         categorical: those of both that are classes.
         unused: what cannot be an input, each with the reason.
+        explicit: whether one of these would be taken for an input if `past` were left out.
     """
 
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     unused: tuple[tuple[str, str], ...] = ()
+    explicit: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,10 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
     if choice is None:
         raise DataError("no column can be predicted", "name one with --target", Place(tables.parts[0].file, 1))
     inputs = _inputs(view, choice)
-    keys, lengths = _keys(frame, series)
+    time, keys, lengths = _measured(tables, frame, time, series)
     steps = rhythm(time[1].times, keys) if time else None
     season = clock.season(steps.frequency) if time and steps and time[1].calendar else 1
-    found = season if season > 1 or not _may_have_season(time, choice) else _season_of(frame, keys, choice.targets[0])
+    found = season if not _may_have_season(time, choice) else _season_of(frame, series, choice.targets[0])
     used = {*choice.targets, *(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
     return Findings(
         dialect=dialect,
@@ -115,7 +117,7 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
         series=series,
         choice=choice,
         inputs=inputs,
-        blank=tuple(column.name for column in columns if column.name in used and column.blank),
+        blank=tuple(name for name in frame.columns if name in used and _has_blanks(tables, frame, name)),
         lengths=np.full(len(choice.targets), len(frame)) if choice.wide else lengths,
         season=found,
         in_values=found != season,
@@ -182,17 +184,19 @@ def _on_time(time: _Time) -> list[Note]:
 def _inputs(view: View, choice: Choice) -> Inputs:
     """What could be read beside the targets."""
     past, static, categorical, unused = [], [], [], []
+    explicit = False
     for column in view.columns:
         if column.name in choice.targets:
             continue
         reason = _why_not(view, column)
         if reason:
             unused.append((column.name, reason))
+            explicit |= column.kind == "number"
             continue
         (static if view.constant(column) else past).append(column.name)
         if column.kind == "word":
             categorical.append(column.name)
-    return Inputs(tuple(past), tuple(static), tuple(categorical), tuple(unused))
+    return Inputs(tuple(past), tuple(static), tuple(categorical), tuple(unused), explicit)
 
 
 def _why_not(view: View, column: Column) -> str:
@@ -203,8 +207,8 @@ def _why_not(view: View, column: Column) -> str:
         return f"{column.odd:,} of its cells are no numbers"
     if column.kind == "word" and column.distinct > min(MOST_CLASSES, len(view.frame) / 4):
         return f"{column.distinct:,} different words are too many for classes"
-    if column.kind == "word" and (column.blank or column.distinct < 2):
-        return "some of its cells are empty" if column.blank else "it has one word"
+    if column.kind == "word" and column.distinct < 2:
+        return "it has one word"
     if column.blank and view.series and _never_known(view.frame, column.name, view.series):
         return "some series have no value of it"
     return ""
@@ -215,24 +219,39 @@ def _never_known(frame: pd.DataFrame, name: str, series: Iterable[str]) -> bool:
     return not bool(known.groupby([frame[key] for key in series], sort=False).any().all())
 
 
-def _keys(frame: pd.DataFrame, series: Sequence[str]) -> tuple[Rows, Rows]:
-    """(rows,) number of the series of every row, and (series,) rows of each."""
+def _measured(
+    tables: Tables, frame: pd.DataFrame, time: _Time | None, series: Sequence[str]
+) -> tuple[_Time | None, Rows, Rows]:
+    """The times of all rows, (rows,) the number of the series of each, and (series,) rows of each series."""
+    total = sum(len(part.lines) for part in tables.parts)
+    if len(frame) < total:
+        frame = tables.frame([*series, *([time[0]] if time else [])], str)
+        time = (time[0], _read_or_refuse(frame[time[0]], time[0])) if time else None
     if not series:
-        return np.zeros(len(frame), dtype=np.int64), np.array([len(frame)])
+        return time, np.zeros(total, dtype=np.int64), np.array([total])
     keys = frame.groupby(list(series), sort=False).ngroup().to_numpy(dtype=np.int64)
-    return keys, np.bincount(keys).astype(np.int64)
+    return time, keys, np.bincount(keys).astype(np.int64)
+
+
+def _has_blanks(tables: Tables, frame: pd.DataFrame, name: str) -> bool:
+    total = sum(len(part.lines) for part in tables.parts)
+    texts = frame[name] if len(frame) == total else tables.frame([name], str)[name]
+    return bool(texts.str.strip().isin(MISSING).any())
 
 
 def _may_have_season(time: _Time | None, choice: Choice) -> bool:
     return choice.task == "forecasting" and (time is None or not time[1].calendar)
 
 
-def _season_of(frame: pd.DataFrame, keys: Rows, target: str) -> int:
+def _season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
     """The lag at which the changes of the longest series repeat best, if they do; else 1.
 
     The autocorrelation of the differences must have a peak above 0.4 there.
     """
-    values = as_numbers(frame[target])[keys == np.argmax(np.bincount(keys))].to_numpy(dtype=np.float64)
+    if series:
+        keys = frame.groupby(list(series), sort=False).ngroup()
+        frame = frame[keys == keys.value_counts().idxmax()]
+    values = as_numbers(frame[target]).to_numpy(dtype=np.float64)
     changes = np.diff(values[np.isfinite(values)])
     most = min(len(changes) // 4, LONGEST_SEASON)
     if most < 3 or not changes.std() > 0:

@@ -1,0 +1,100 @@
+"""What ``rnncli init`` does: find out what a table is for, write a config, and see that training would take it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from rnncli import console
+from rnncli.cli.starter_text import describe_time, write_config
+from rnncli.config.document import parse
+from rnncli.config.load import check
+from rnncli.config.schema import TaskName
+from rnncli.data.frames import Tables, open_tables
+from rnncli.data.guess import Findings, Wishes, guess
+from rnncli.data.guess_sizes import fit_sizes
+from rnncli.data.sniff import sniff
+from rnncli.data.tables import content, expand
+from rnncli.errors import ConfigError, RnncliError, UsageError
+from rnncli.training.prepare import prepare
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command line as they were typed."""
+
+    target: str | None
+    time: str | None
+    series: str | None
+    task: str | None
+    horizon: int | None
+
+
+def start(path: str, asked: Asked) -> None:
+    """Print a config for the table at `path`.
+
+    Raises:
+        DataError: if the table cannot be trained on, with the place.
+    """
+    if asked.horizon is not None and asked.task not in (None, "forecasting"):
+        raise UsageError(f"--horizon has no effect on {asked.task}", "leave it out")
+    if not path.isprintable() and not path.encode(errors="replace").isascii():
+        raise UsageError(
+            "a file name that is not UTF-8 cannot stand in a config", "rename it, or pipe it: rnncli init -"
+        )
+    raw = content(expand(path)[0])
+    dialect = sniff(raw, expand(path)[0])
+    tables = open_tables(path, raw)
+    findings = guess(tables, dialect, _wishes(asked, tables))
+    sizes = fit_sizes(findings, asked.horizon)
+    rows = sum(len(part.lines) for part in tables.parts)
+    text = write_config(path, tables.header, rows, findings, sizes)
+    _try(text, tables)
+    sys.stdout.write(text)
+    _say(findings)
+
+
+def _wishes(asked: Asked, tables: Tables) -> Wishes:
+    return Wishes(
+        target=_names(asked.target, tables.header),
+        time=asked.time,
+        series=_names(asked.series, tables.header),
+        task=cast(TaskName | None, asked.task),
+    )
+
+
+def _names(text: str | None, header: Sequence[str]) -> tuple[str, ...]:
+    """The columns that an option names: one whose name is the whole text, or several with commas between."""
+    if text is None:
+        return ()
+    return (text,) if text in header else tuple(part.strip() for part in text.split(","))
+
+
+def _try(text: str, tables: Tables) -> None:
+    """See that training takes the config and the data.
+
+    Raises:
+        DataError: if it does not.
+    """
+    try:
+        config = check(parse(text, None))
+    except ConfigError as error:
+        raise RnncliError(f"bug: init wrote a config that is refused: {error.problems[0]}") from error
+    prepare(config, tables)
+
+
+def _say(findings: Findings) -> None:
+    """What was found, and what could be otherwise."""
+    if findings.time is not None:
+        console.say(f"time: {findings.time}, {describe_time(findings)}")
+    if findings.series:
+        console.say(f"series: {', '.join(findings.series)}, {len(findings.lengths):,} of them")
+    choice = findings.choice
+    shown = ", ".join(choice.targets[:5]) + (
+        f" and {len(choice.targets) - 5:,} more" if len(choice.targets) > 5 else ""
+    )
+    console.say(f"{choice.task}: {shown} ({choice.why})")
+    for note in findings.notes:
+        (console.warn if note.doubtful else console.say)(note.text)
