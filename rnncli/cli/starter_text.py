@@ -28,6 +28,8 @@ EVERY = {"MS": "monthly", "ME": "monthly", "1D": "daily", "D": "daily", "B": "on
          "h": "hourly", "1h": "hourly", "min": "every minute", "1min": "every minute", "s": "every second",
          "1s": "every second", "Q": "quarterly", "Y": "yearly", "W": "weekly"}  # fmt: skip
 
+NUMBERS = {clock.INTEGER: "whole numbers", clock.NUMBER: "numbers"}
+
 KINDS = {
     "forecasting": "the rows that follow",
     "classification": "one label for a whole series",
@@ -118,9 +120,10 @@ def describe_time(findings: Findings) -> str:
     assert moment is not None
     assert steps is not None
     form = f"numbers of {moment.unit} since 1970" if moment.unit else moment.form
-    parts = [f"{form}" if moment.unit or not moment.calendar else f"dates ({form})"]
+    parts = [f"dates ({form})" if moment.calendar and not moment.unit else NUMBERS.get(str(form), str(form))]
     if findings.choice.task == "forecasting" and steps.frequency:
-        parts.append(("mostly " if steps.uneven else "") + every(steps.frequency))
+        regularity = "" if not steps.uneven else "mostly " if steps.fits else "uneven steps, in the median about "
+        parts.append(regularity + every(steps.frequency))
         parts.append(f"season {findings.season}" if findings.season > 1 else "no season known")
     return "; ".join(parts)
 
@@ -215,7 +218,7 @@ def shortened(names: Sequence[str], free: Sequence[str]) -> Value:
         stem = names[0]
         while not all(name.startswith(stem) for name in names):
             stem = stem[:-1]
-        for pattern in dict.fromkeys((f"{stem}*", f"{stem}[0-9]*")):
+        for pattern in (f"{stem}*", f"{stem}[0-9]*")[not stem :]:  # never a bare *: it would take what comes later
             plain = not any(sign in stem for sign in "*?[") and pattern not in free
             if plain and [name for name in free if name and fnmatch.fnmatchcase(name, pattern)] == list(names):
                 return pattern

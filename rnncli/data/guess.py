@@ -22,6 +22,7 @@ from rnncli.data.sniff import Dialect
 from rnncli.errors import DataError, Place
 
 LONGEST_SEASON = 400
+ADDED_COLUMNS = ("step", "prediction")  # by predict: they can be neither time nor id
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
     inputs = _inputs(view, choice)
     time, keys, lengths = _measured(tables, frame, time, series)
     steps = rhythm(time[1].times, keys) if time else None
-    season = clock.season(steps.frequency) if time and steps and time[1].calendar else 1
+    season = clock.season(steps.frequency) if time and steps and steps.fits and time[1].calendar else 1
     found = season if not _may_have_season(time, choice) else _season_of(frame, series, choice.targets[0])
     used = {*choice.targets, *(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
     return Findings(
@@ -146,10 +147,11 @@ def _time_and_series(
 ) -> tuple[_Time | None, tuple[str, ...], list[Note]]:
     """The time column, the id columns, and what is to be said about them."""
     free = [column for column in columns if column.name not in wishes.series]
+    candidates: list[_Time]
     if wishes.time is not None:
         candidates = [(wishes.time, _read_or_refuse(frame[wishes.time], wishes.time))]
     else:
-        candidates = find_time(frame, free)
+        candidates = [found for found in find_time(frame, free) if found[0] not in ADDED_COLUMNS]
     notes: list[Note] = []
     for candidate in candidates:
         series = wishes.series or find_series(frame, free, candidate)
@@ -162,7 +164,9 @@ def _time_and_series(
         elif candidate[1].calendar or wishes.time is not None:  # training says where a time stands twice
             return candidate, (), _on_time(candidate)
     if not candidates:
-        notes = [Note("no time column found: rows are taken in file order")]
+        taken = next((column.name for column in free if column.name in ADDED_COLUMNS), None)
+        why = f"{taken} is what a column of predict is called; rename it to use it as time" if taken else ""
+        notes = [Note(why or "no time column found: rows are taken in file order")]
     return None, wishes.series or find_series(frame, free, None) or (), notes
 
 
@@ -193,7 +197,7 @@ def _inputs(view: View, choice: Choice) -> Inputs:
             unused.append((column.name, reason))
             explicit |= column.kind == "number"
             continue
-        (static if view.constant(column) else past).append(column.name)
+        (static if column.distinct > 1 and view.constant(column) else past).append(column.name)
         if column.kind == "word":
             categorical.append(column.name)
     return Inputs(tuple(past), tuple(static), tuple(categorical), tuple(unused), explicit)

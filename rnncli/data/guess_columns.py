@@ -107,7 +107,8 @@ def find_series(
     frame: pd.DataFrame, columns: Sequence[Column], time: tuple[str, TimeGuess] | None
 ) -> tuple[str, ...] | None:
     """The id columns that tell series apart; () if there is one series; None if times repeat and no column helps."""
-    candidates = [column for column in columns if _could_be_id(column, len(frame), time)]
+    taken = time[0] if time else None
+    candidates = [column for column in columns if column.name != taken and _could_be_id(column, frame[column.name])]
     candidates.sort(key=lambda column: (not _named_id(column), column.kind != "word"))
     if time is None:
         found = next((column for column in candidates if _stands_in_blocks(frame[column.name])), None)
@@ -128,11 +129,13 @@ def find_series(
 _TIME_KEY = "\x00time"
 
 
-def _could_be_id(column: Column, rows: int, time: tuple[str, TimeGuess] | None) -> bool:
-    taken = time is not None and column.name == time[0]
+def _could_be_id(column: Column, texts: pd.Series[str]) -> bool:
     whole = column.kind == "word" or (column.kind == "number" and column.whole and not column.odd)
-    several = 2 <= column.distinct <= rows / 2
-    return not taken and whole and not column.blank and several and column.word not in CALENDAR_PARTS
+    if not whole or column.blank or not 2 <= column.distinct <= len(texts) / 2:
+        return False
+    if column.word in (CALENDAR_PARTS | TIME_NAMES) - ID_NAMES:
+        return False
+    return column.kind == "number" or (read_time(texts) is None and not is_time_of_day(texts))
 
 
 def _named_id(column: Column) -> bool:

@@ -12,6 +12,7 @@ from rnncli.data.guess import Findings
 MOST_HORIZON = 336
 USUAL_HORIZON = 10  # where no season is known
 LONG_SEASON = 168  # two seasons of context up to here, where rows suffice
+FEW_ROWS = 10
 LEAST_ROWS = 3  # of a series whose end is held out: one for each part
 HELD_OUT = 0.1  # the default of split.validation and split.test
 
@@ -64,8 +65,13 @@ def _left(lengths: np.ndarray, horizon: int, validation: float) -> np.ndarray:
 
 
 def _horizon(findings: Findings) -> tuple[int, str]:
-    """One season, at most a tenth of the rows of all but the shortest twentieth of the series."""
-    few = int(np.quantile(findings.lengths, 0.05, method="lower"))
+    """One season, at most a tenth of the rows of all but the shortest twentieth of the series.
+
+    Series of a few rows do not count where most have more: they can be left out.
+    """
+    lengths = findings.lengths
+    usual = lengths[lengths >= FEW_ROWS] if np.median(lengths) >= FEW_ROWS else lengths
+    few = int(np.quantile(usual, 0.05, method="lower"))
     season = findings.season
     wanted = min(season if season > 1 else USUAL_HORIZON, MOST_HORIZON)
     if wanted > few // 10:

@@ -44,10 +44,10 @@ class View:
         return constant_within(self.frame, column.name, self.series)
 
     def numbers(self) -> list[Column]:
-        """Columns of numbers that change and are no part of the calendar; of numbers at all, if there is none."""
+        """Columns of numbers that change within series and are no part of the calendar; if there is none, all numbers."""
         found = [column for column in self.columns if column.kind == "number"]
         good = [column for column in found if column.distinct > 1 and column.word not in CALENDAR_PARTS]
-        return good or found
+        return [column for column in good if not self.constant(column)] or good or found
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _MONTH_FIRST = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_",
 # what clock.recognise does not try, since a wrong guess there would go unseen
 UNUSUAL = (
     *_DAY_FIRST, *_MONTH_FIRST.values(), "%Y.%m.%d", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y-%m-%d %H", "%Y/%m",
-    "%Y.%m", "%YM%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b-%y", "%b-%Y", "%b %y", "%B-%Y", "%d-%b-%Y", "%d-%b-%y",
+    "%YM%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b-%y", "%b-%Y", "%b %y", "%B-%Y", "%d-%b-%Y", "%d-%b-%y",
     "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%a %b %d %H:%M:%S %Y", "%Y%m%d%H", "%Y%m%d%H%M",
     "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S",
 )  # fmt: skip
@@ -70,7 +70,7 @@ def read_time(texts: pd.Series[str]) -> TimeGuess | None:
     if not len(texts) or texts.eq("").any():
         return None
     first = str(texts.iloc[0])
-    if re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", first):
+    if re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?", first):
         return _number(texts, first)
     return _text(texts)
 
