@@ -57,12 +57,12 @@ def start(path: str, asked: Asked) -> None:
 
 
 def _wishes(asked: Asked, tables: Tables) -> Wishes:
-    return Wishes(
-        target=_names(asked.target, tables.header),
-        time=asked.time,
-        series=_names(asked.series, tables.header),
-        task=cast(TaskName | None, asked.task),
-    )
+    target, series = _names(asked.target, tables.header), _names(asked.series, tables.header)
+    parts = [*dict.fromkeys(target), *dict.fromkeys(series), *([asked.time] if asked.time else [])]
+    for name in parts:
+        if parts.count(name) > 1:
+            raise UsageError(f"{name} is asked for twice: a column has one part", "name another column")
+    return Wishes(target, asked.time, series, cast(TaskName | None, asked.task))
 
 
 def _names(text: str | None, header: Sequence[str]) -> tuple[str, ...]:

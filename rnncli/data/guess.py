@@ -187,7 +187,10 @@ def _on_time(time: _Time) -> list[Note]:
 
 def _inputs(view: View, choice: Choice) -> Inputs:
     """What could be read beside the targets."""
-    past, static, categorical, unused = [], [], [], []
+    past: list[str] = []
+    static: list[str] = []
+    categorical: list[str] = []
+    unused: list[tuple[str, str]] = []
     explicit = False
     for column in view.columns:
         if column.name in choice.targets:
@@ -233,7 +236,7 @@ def _measured(
         time = (time[0], _read_or_refuse(frame[time[0]], time[0])) if time else None
     if not series:
         return time, np.zeros(total, dtype=np.int64), np.array([total])
-    keys = frame.groupby(list(series), sort=False).ngroup().to_numpy(dtype=np.int64)
+    keys = np.asarray(frame.groupby(list(series), sort=False).ngroup(), dtype=np.int64)
     return time, keys, np.bincount(keys).astype(np.int64)
 
 

@@ -55,7 +55,7 @@ def _forecast(findings: Findings, wished: int | None) -> Sizes:
     enough = lengths[~short] if not short.all() else lengths
     rows = int(np.median(_left(enough, horizon, held_out)))
     context = _context(rows - horizon, findings.season)
-    return Sizes(horizon, why, context, validation=validation, short=int(short.sum()))
+    return Sizes(horizon, why, context, validation=validation, short=0 if short.all() else int(short.sum()))
 
 
 def _left(lengths: np.ndarray, horizon: int, validation: float) -> np.ndarray:

@@ -172,7 +172,7 @@ def _flag_group(view: View) -> tuple[str, ...]:
         group = [column for column in view.columns if re.fullmatch(rf"{stem}[_.-]?[0-9]+", column.word)]
         names = tuple(column.name for column in group)
         flags = len(group) > 1 and all(map(_is_flag, group)) and max(column.distinct for column in group) == 2
-        if flags and as_numbers(view.frame[list(names)].stack()).dropna().isin([0, 1]).all():
+        if flags and all(as_numbers(view.frame[name]).dropna().isin([0, 1]).all() for name in names):
             others = [column for column in view.columns if column.kind == "number" and column.name not in names]
             return names if others else ()
     return ()

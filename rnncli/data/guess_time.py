@@ -96,7 +96,7 @@ def _number(texts: pd.Series[str], first: str) -> TimeGuess | None:
 def _epoch(texts: pd.Series[str], unit: str) -> TimeGuess | None:
     """Whole numbers since 1970, if they are times of our days."""
     try:
-        moments = pd.to_datetime(texts.astype("int64"), unit=unit)
+        moments = pd.to_datetime(texts.astype("int64"), unit=unit)  # type: ignore[call-overload]
     except (ValueError, OverflowError):
         return None
     if moments.min() < _EARLIEST or moments.max() > _LATEST:
