@@ -13,7 +13,8 @@ from rnncli.config.document import parse
 from rnncli.config.load import check
 from rnncli.config.schema import TaskName
 from rnncli.data.frames import Tables, open_tables
-from rnncli.data.guess import Findings, Wishes, guess
+from rnncli.data.guess import Findings, guess
+from rnncli.data.guess_keys import Wishes
 from rnncli.data.guess_sizes import fit_sizes
 from rnncli.data.sniff import sniff
 from rnncli.data.tables import content, expand
@@ -49,8 +50,7 @@ def start(path: str, asked: Asked) -> None:
     tables = open_tables(path, raw)
     findings = guess(tables, dialect, _wishes(asked, tables))
     sizes = fit_sizes(findings, asked.horizon)
-    rows = sum(len(part.lines) for part in tables.parts)
-    text = write_config(path, tables.header, rows, findings, sizes)
+    text = write_config(path, tables.header, tables.rows, findings, sizes)
     _try(text, tables)
     sys.stdout.write(text)
     _say(findings)
@@ -87,10 +87,10 @@ def _try(text: str, tables: Tables) -> None:
 
 def _say(findings: Findings) -> None:
     """What was found, and what could be otherwise."""
-    if findings.time is not None:
-        console.say(f"time: {findings.time}, {describe_time(findings)}")
-    if findings.series:
-        console.say(f"series: {', '.join(findings.series)}, {len(findings.lengths):,} of them")
+    if findings.keys.time is not None:
+        console.say(f"time: {findings.keys.time}, {describe_time(findings)}")
+    if findings.keys.series:
+        console.say(f"series: {', '.join(findings.keys.series)}, {len(findings.lengths):,} of them")
     choice = findings.choice
     shown = ", ".join(choice.targets[:5]) + (
         f" and {len(choice.targets) - 5:,} more" if len(choice.targets) > 5 else ""

@@ -79,11 +79,11 @@ def _data(path: str, header: Sequence[str], rows: int, findings: Findings, sizes
     if choice.wide:
         yield Entry("layout", "wide", "every target column is a series of its own, and all share the weights")
     yield from _time(findings)
-    if findings.series:
-        ids = list(findings.series)
+    if findings.keys.series:
+        ids = list(findings.keys.series)
         count = f"{len(findings.lengths):,} series of {_range(findings.lengths)} rows"
         yield Entry("series", ids[0] if len(ids) == 1 else ids, count)
-    taken = {*findings.series, findings.time}
+    taken = {*findings.keys.series, findings.keys.time}
     yield Entry("target", shortened(choice.targets, [name for name in header if name not in taken]), choice.why)
     yield from _inputs(header, findings)
     yield from _steps(findings, sizes)
@@ -103,11 +103,11 @@ def _dialect(path: str, findings: Findings) -> Iterator[Entry]:
 
 
 def _time(findings: Findings) -> Iterator[Entry]:
-    moment, steps = findings.moment, findings.rhythm
-    if findings.time is None or moment is None or steps is None:
+    moment, steps = findings.keys.moment, findings.keys.rhythm
+    if findings.keys.time is None or moment is None or steps is None:
         yield Entry("", why="no time column: rows are taken in file order, steps are counted from 0")
         return
-    yield Entry("time", findings.time, describe_time(findings))
+    yield Entry("time", findings.keys.time, describe_time(findings))
     if moment.unit:
         yield Entry("time_unit", moment.unit, "since 1970")
     elif moment.told and moment.form:
@@ -116,7 +116,7 @@ def _time(findings: Findings) -> Iterator[Entry]:
 
 def describe_time(findings: Findings) -> str:
     """The time column in words: its form, its steps, its season."""
-    moment, steps = findings.moment, findings.rhythm
+    moment, steps = findings.keys.moment, findings.keys.rhythm
     assert moment is not None
     assert steps is not None
     form = f"numbers of {moment.unit} since 1970" if moment.unit else moment.form
@@ -153,11 +153,12 @@ def _label_inputs(header: Sequence[str], findings: Findings) -> Iterator[Entry]:
     inputs = findings.inputs
     numbers = [name for name in inputs.past if name not in inputs.categorical]
     if inputs.explicit:
-        taken = {*findings.series, findings.time, *findings.choice.targets, *inputs.static}
+        taken = {*findings.keys.series, findings.keys.time, *findings.choice.targets, *inputs.static}
         free = [name for name in header if name not in taken]
         yield Entry("past", shortened(inputs.past, free), "the inputs that change from row to row")
     else:
-        what = f"{len(numbers):,} columns of numbers: {_some(numbers)}" if numbers else "none that changes"
+        count = "1 column" if len(numbers) == 1 else f"{len(numbers):,} columns"
+        what = f"{count} of numbers: {_some(numbers)}" if numbers else "no numbers that change"
         yield Entry("", why=f"inputs: {what}; data.past names others")
     if inputs.static:
         yield Entry("static", list(inputs.static), "inputs that stay the same throughout a series")
@@ -166,7 +167,7 @@ def _label_inputs(header: Sequence[str], findings: Findings) -> Iterator[Entry]:
 
 
 def _steps(findings: Findings, sizes: Sizes) -> Iterator[Entry]:
-    steps, forecasting = findings.rhythm, findings.choice.task == "forecasting"
+    steps, forecasting = findings.keys.rhythm, findings.choice.task == "forecasting"
     uneven = forecasting and steps is not None and steps.uneven > 0 and steps.frequency is not None
     if uneven and steps is not None:
         what = f"{steps.uneven:,} steps are not by the frequency: "

@@ -11,15 +11,14 @@ from rnncli.data.frames import MISSING, Tables
 from rnncli.data.sniff import Dialect, number_pattern
 from rnncli.data.tables import Table
 
-MOST_CELLS = 20_000_000
+MOST_CELLS = 3_000_000
 STRETCHES = 4
 
 
 def read_cells(tables: Tables, dialect: Dialect) -> pd.DataFrame:
     """Every named column as text, numbers with a decimal point and no thousands separators."""
     names = [name for name in tables.header if name]
-    rows = sum(len(part.lines) for part in tables.parts)
-    share = MOST_CELLS / max(rows * len(names), 1)
+    share = MOST_CELLS / max(tables.rows * len(names), 1)
     frame = (tables if share >= 1 else _stretches(tables, share)).frame(names, str)
     if (dialect.decimal, dialect.thousands) != (".", None):
         for name in names:

@@ -29,6 +29,11 @@ class Tables:
     def header(self) -> tuple[str, ...]:
         return self.parts[0].header
 
+    @property
+    def rows(self) -> int:
+        """How many rows stand below the headers."""
+        return sum(len(part.lines) for part in self.parts)
+
     def place(self, row: int, column: str | None = None) -> Place:
         """Where in the files a row stands."""
         for part in self.parts:

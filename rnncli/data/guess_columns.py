@@ -108,7 +108,7 @@ def find_series(
 ) -> tuple[str, ...] | None:
     """The id columns that tell series apart; () if there is one series; None if times repeat and no column helps."""
     taken = time[0] if time else None
-    candidates = [column for column in columns if column.name != taken and _could_be_id(column, frame[column.name])]
+    candidates = [column for column in columns if column.name != taken and could_be_id(column, frame[column.name])]
     candidates.sort(key=lambda column: (not _named_id(column), column.kind != "word"))
     if time is None:
         found = next((column for column in candidates if _stands_in_blocks(frame[column.name])), None)
@@ -129,7 +129,8 @@ def find_series(
 _TIME_KEY = "\x00time"
 
 
-def _could_be_id(column: Column, texts: pd.Series[str]) -> bool:
+def could_be_id(column: Column, texts: pd.Series[str]) -> bool:
+    """Whether a column of whole numbers or words that come again may tell series apart."""
     whole = column.kind == "word" or (column.kind == "number" and column.whole and not column.odd)
     if not whole or column.blank or not 2 <= column.distinct <= len(texts) / 2:
         return False

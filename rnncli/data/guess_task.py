@@ -100,16 +100,21 @@ def _labelled(view: View) -> Choice | None:
     for column in reversed(view.columns):
         sure = column.word in {"label", "labels", "class", "classes"}
         named = column.word in LABEL_NAMES and (column.kind == "word" or (_few(column) and sure))
-        if named and column.distinct > 1:
+        if named and column.distinct > 1 and _has_inputs(view, column):
             return _for_targets(view, [column], None)
     last = next((column for column in reversed(view.columns) if column.kind != "empty"), None)
-    if last is None or view.calendar or not view.numbers():
+    if last is None or view.calendar or not _has_inputs(view, last):
         return None
     if _few(last) and view.constant(last) and _several_series_a_class(view, last):
         return Choice("classification", (last.name,), False, f"the last column: one of {last.distinct} labels a series")
-    if last.kind == "word" and 1 < last.distinct <= MOST_CLASSES and any(c.kind == "number" for c in view.columns):
+    if last.kind == "word" and 1 < last.distinct <= MOST_CLASSES:
         return _for_targets(view, [last], None)
     return None
+
+
+def _has_inputs(view: View, label: Column) -> bool:
+    """Whether numbers are left to tell the label by."""
+    return any(column.kind == "number" and not column.odd for column in view.columns if column is not label)
 
 
 def _label(view: View, task: TaskName) -> Choice | None:

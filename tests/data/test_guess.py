@@ -11,7 +11,8 @@ import pytest
 
 from rnncli.data import excerpt
 from rnncli.data.frames import open_tables
-from rnncli.data.guess import Findings, Wishes, guess
+from rnncli.data.guess import Findings, guess
+from rnncli.data.guess_keys import Wishes
 from rnncli.data.guess_sizes import fit_sizes
 from rnncli.data.sniff import Dialect
 from rnncli.errors import DataError
@@ -41,13 +42,13 @@ def stacked(ids: list[str], **columns: Any) -> pd.DataFrame:
 
 def test_one_series():
     found = find({"date": DAYS, "y": wave()})
-    assert (found.time, found.series, found.choice.targets, found.choice.task) == ("date", (), ("y",), "forecasting")
+    assert (found.keys.time, found.keys.series, found.choice.targets, found.choice.task) == ("date", (), ("y",), "forecasting")
     assert (found.season, found.in_values, list(found.lengths), found.blank) == (7, False, [60], ())
 
 
 def test_series_by_the_column_that_makes_times_unique():
     found = find(stacked(["a", "b"], date=DAYS, y=lambda number: wave(shift=number)))
-    assert (found.time, found.series, list(found.lengths)) == ("date", ("who",), [60, 60])
+    assert (found.keys.time, found.keys.series, list(found.lengths)) == ("date", ("who",), [60, 60])
 
 
 def test_series_by_two_columns():
@@ -58,22 +59,22 @@ def test_series_by_two_columns():
             for item in (7, 8)
         )
     )
-    assert (found.time, found.series, found.choice.targets) == ("day", ("store", "item"), ("sold",))
+    assert (found.keys.time, found.keys.series, found.choice.targets) == ("day", ("store", "item"), ("sold",))
 
 
 def test_a_column_of_whole_numbers_is_no_id_because_a_row_stands_twice():
     found = find({"date": [*DAYS, DAYS[3]], "y": [*range(30), *range(30), 3]})
-    assert (found.time, found.series) == ("date", ())
+    assert (found.keys.time, found.keys.series) == ("date", ())
 
 
 def test_an_id_whose_rows_stand_together_needs_no_time():
     found = find(stacked(["a", "b", "c"], y=lambda number: wave(shift=number)))
-    assert (found.time, found.series, found.choice.targets) == (None, ("who",), ("y",))
+    assert (found.keys.time, found.keys.series, found.choice.targets) == (None, ("who",), ("y",))
 
 
 def test_without_time_the_season_is_seen_in_the_numbers():
     found = find({"y": [float(f"{np.sin(row / 12 * 2 * np.pi):.4f}") for row in range(100)]})
-    assert (found.time, found.season, found.in_values) == (None, 12, True)
+    assert (found.keys.time, found.season, found.in_values) == (None, 12, True)
     assert find({"y": np.random.default_rng(0).normal(size=100)}).season == 1
 
 
@@ -108,7 +109,7 @@ def test_columns_of_several_kinds_are_not_series():
 
 def test_a_label_that_is_the_same_throughout_a_series_is_classification():
     found = find(stacked(list("abcdefgh"), t=range(9), x=lambda n: wave(9, n), label=lambda n: ["up", "down"][n % 2]))
-    assert (found.choice.task, found.choice.targets, found.series) == ("classification", ("label",), ("who",))
+    assert (found.choice.task, found.choice.targets, found.keys.series) == ("classification", ("label",), ("who",))
 
 
 def test_a_last_column_of_few_numbers_is_a_label_where_there_are_no_dates():
@@ -166,7 +167,7 @@ def test_empty_cells_of_what_is_used_are_found():
 def test_wishes():
     columns = stacked(["a", "b"], date=DAYS, t=list(range(60)), y=wave(), rul=lambda number: wave(shift=number))
     found = find(columns, target=("rul",), time="t", series=("who",), task="regression")
-    assert (found.time, found.choice.targets, found.choice.task) == ("t", ("rul",), "regression")
+    assert (found.keys.time, found.choice.targets, found.choice.task) == ("t", ("rul",), "regression")
     assert find(columns, task="regression").choice.targets == ("rul",)
     assert find(columns, target=("y", "rul")).choice.targets == ("y", "rul")
 
@@ -198,7 +199,7 @@ def test_nothing_to_predict():
 def test_parts_of_a_time_are_said_to_be_parts():
     days = [day for day in DAYS[:10] for _ in range(6)]
     found = find({"date": days, "time": [f"{hour:02}:00" for hour in range(6)] * 10, "y": wave()})
-    assert (found.time, found.series) == (None, ())
+    assert (found.keys.time, found.keys.series) == (None, ())
     assert any("date" in note.text and "time" in note.text and note.doubtful for note in found.notes)
 
 
@@ -209,7 +210,7 @@ def test_a_large_table_is_measured_whole_although_it_is_looked_at_in_parts(monke
     part = find(table)
     assert list(part.lengths) == list(whole.lengths) == [60] * 8
     assert part.blank == ("y",)
-    assert (part.time, part.series, part.choice, part.rhythm) == (whole.time, whole.series, whole.choice, whole.rhythm)
+    assert (part.keys.time, part.keys.series, part.choice, part.keys.rhythm) == (whole.keys.time, whole.keys.series, whole.choice, whole.keys.rhythm)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_a_few_short_series_are_left_out():
     table = pd.concat(pd.DataFrame({"id": f"s{n}", "t": range(rows), "y": wave(rows, n)}) for n, rows in enumerate(lengths))
     sizes = fit_sizes(find(table), None)
     assert (sizes.horizon, sizes.short) == (6, 2)
-    assert fit_sizes(find(table), 20).short == 20
+    assert fit_sizes(find(table), 20).short == 0  # where all are too short, training says so
 
 
 def test_few_sequences_hold_out_more_of_them():
