@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from rnncli import console
 from rnncli.cli.starter_text import describe_time, write_config
 from rnncli.config.document import parse
@@ -17,8 +19,9 @@ from rnncli.data.guess import Findings, guess
 from rnncli.data.guess_keys import Wishes
 from rnncli.data.guess_sizes import fit_sizes
 from rnncli.data.sniff import sniff
+from rnncli.data.split import Part
 from rnncli.data.tables import content, expand
-from rnncli.errors import ConfigError, RnncliError, UsageError
+from rnncli.errors import ConfigError, DataError, RnncliError, UsageError
 from rnncli.training.prepare import prepare
 
 
@@ -41,16 +44,17 @@ def start(path: str, asked: Asked) -> None:
     """
     if asked.horizon is not None and asked.task not in (None, "forecasting"):
         raise UsageError(f"--horizon has no effect on {asked.task}", "leave it out")
-    if not path.isprintable() and not path.encode(errors="replace").isascii():
-        raise UsageError(
-            "a file name that is not UTF-8 cannot stand in a config", "rename it, or pipe it: rnncli init -"
-        )
+    if path.encode(errors="replace").decode() != path:
+        raise UsageError("a file name that is not UTF-8 cannot stand in a config", "rename it, or pipe it: init -")
     raw = content(expand(path)[0])
     dialect = sniff(raw, expand(path)[0])
     tables = open_tables(path, raw)
     findings = guess(tables, dialect, _wishes(asked, tables))
+    if asked.horizon is not None and findings.choice.task != "forecasting":
+        what = f"--horizon is for forecasts, and {findings.choice.targets[0]} looks like {findings.choice.task}"
+        raise UsageError(what, "name the --target, or --task forecasting")
     sizes = fit_sizes(findings, asked.horizon)
-    text = write_config(path, tables.header, tables.rows, findings, sizes)
+    text = write_config(path, tables.header, len(tables), findings, sizes)
     _try(text, tables)
     sys.stdout.write(text)
     _say(findings)
@@ -82,7 +86,13 @@ def _try(text: str, tables: Tables) -> None:
         config = check(parse(text, None))
     except ConfigError as error:
         raise RnncliError(f"bug: init wrote a config that is refused: {error.problems[0]}") from error
-    prepare(config, tables)
+    prepared = prepare(config, tables)
+    for name in ("validation", "test"):
+        part: Part = getattr(prepared.split, name)
+        rows = np.concatenate([np.arange(*bounds) for bounds in zip(part.first, part.last, strict=True)])
+        known = prepared.panel.observed[rows, : len(prepared.columns.value_targets)]
+        if len(rows) and not known.any():
+            raise DataError(f"the {name} part has no row with a known target", "leave out the rows without one")
 
 
 def _say(findings: Findings) -> None:

@@ -18,7 +18,7 @@ STRETCHES = 4
 def read_cells(tables: Tables, dialect: Dialect) -> pd.DataFrame:
     """Every named column as text, numbers with a decimal point and no thousands separators."""
     names = [name for name in tables.header if name]
-    share = MOST_CELLS / max(tables.rows * len(names), 1)
+    share = MOST_CELLS / max(len(tables) * len(names), 1)
     frame = (tables if share >= 1 else _stretches(tables, share)).frame(names, str)
     if (dialect.decimal, dialect.thousands) != (".", None):
         for name in names:

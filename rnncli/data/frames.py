@@ -29,8 +29,7 @@ class Tables:
     def header(self) -> tuple[str, ...]:
         return self.parts[0].header
 
-    @property
-    def rows(self) -> int:
+    def __len__(self) -> int:
         """How many rows stand below the headers."""
         return sum(len(part.lines) for part in self.parts)
 

@@ -157,7 +157,7 @@ def _never_known(frame: pd.DataFrame, name: str, series: Iterable[str]) -> bool:
 
 
 def _has_blanks(tables: Tables, frame: pd.DataFrame, name: str) -> bool:
-    texts = frame[name] if len(frame) == tables.rows else tables.frame([name], str)[name]
+    texts = frame[name] if len(frame) == len(tables) else tables.frame([name], str)[name]
     return bool(texts.str.strip().isin(MISSING).any())
 
 

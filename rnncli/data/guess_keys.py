@@ -71,7 +71,7 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
     """
     free = [column for column in columns if column.name not in wishes.series]
     times = _candidates(frame, free, wishes)
-    if len(frame) < tables.rows:
+    if len(frame) < len(tables):
         ids = [column.name for column in free if could_be_id(column, frame[column.name])]
         frame = tables.frame([*dict.fromkeys([*wishes.series, *ids, *(name for name, _ in times)])], str)
         free = [column for column in free if column.name in frame]

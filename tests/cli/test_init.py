@@ -193,6 +193,8 @@ SIX = b"t,y\n" + b"".join(b"%d,%s\n" % (row, b"six" if row == 6 else b"1.5") for
         (as_bytes(dated("%Y-%m-%d")), ["--horizon", "5.0"], 2, ["5.0"]),
         (as_bytes(dated("%Y-%m-%d")), ["--horizon", "80"], 3, ["too short"]),
         (as_bytes(dated("%Y-%m-%d")), ["--horizon", "8", "--task", "regression"], 2, ["--horizon has no effect"]),
+        (as_bytes({"a": wave(40), "label": ["u", "v"] * 20}), ["--horizon", "3"], 2, ["looks like tagging"]),
+        (as_bytes({"t": range(40), "y": [*wave(30), *[None] * 10]}), [], 3, [" part has no row with a known target"]),
         (TWICE, [], 3, ["d.csv:30", "2020-01-05"]),
         (SIX, [], 3, ["d.csv:8 y", "six"]),
         (b"words\na b\nc d\ne f\n", [], 3, ["no column can be predicted"]),
