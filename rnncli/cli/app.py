@@ -15,6 +15,7 @@ import rnncli
 from rnncli import console
 from rnncli.cli.compare import compare
 from rnncli.cli.evaluate import evaluate
+from rnncli.cli.init import init
 from rnncli.cli.inspect_weights import inspect_weights
 from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
@@ -56,6 +57,7 @@ def root(
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("init", init),
     ("train", train),
     ("evaluate", evaluate),
     ("predict", predict),

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
@@ -48,6 +48,15 @@ def whole_number(text: str) -> int:
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise typer.BadParameter(f"{text} is not a whole number from 1 to 999999999")
     return int(text)
+
+
+def task_name(text: str) -> str:
+    """A task."""
+    from rnncli.config.schema import TaskName
+
+    if text not in get_args(TaskName):
+        raise typer.BadParameter(f"{text} is not one of {', '.join(get_args(TaskName))}")
+    return text
 
 
 def _shared(

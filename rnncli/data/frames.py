@@ -29,6 +29,10 @@ class Tables:
     def header(self) -> tuple[str, ...]:
         return self.parts[0].header
 
+    def __len__(self) -> int:
+        """How many rows stand below the headers."""
+        return sum(len(part.lines) for part in self.parts)
+
     def place(self, row: int, column: str | None = None) -> Place:
         """Where in the files a row stands."""
         for part in self.parts:
@@ -73,13 +77,14 @@ class Tables:
         return digest.hexdigest()
 
 
-def open_tables(path: str | Sequence[str]) -> Tables:
-    """Open the files at `path` and check that their columns agree.
+def open_tables(path: str | Sequence[str], first: bytes | None = None) -> Tables:
+    """Open the files at `path` and check that their columns agree. `first` is what the first holds, if it was read.
 
     Raises:
         DataError, UsageError, ResourceError: as `expand` and `open_table` do.
     """
-    parts = tuple(open_table(file) for file in expand(path))
+    files = expand(path)
+    parts = tuple(open_table(file, None if position else first) for position, file in enumerate(files))
     for part in parts[1:]:
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))

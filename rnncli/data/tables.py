@@ -112,14 +112,14 @@ def _capped(stream: IO[bytes] | gzip.GzipFile, file: str, most: int) -> bytes:
     return b"".join(parts)
 
 
-def open_table(file: str) -> Table:
-    """Read and check a delimited file; tabs if its name ends in .tsv, else commas.
+def open_table(file: str, raw: bytes | None = None) -> Table:
+    """Read and check a delimited file; tabs if its name ends in .tsv, else commas. `raw` is its content, if known.
 
     Raises:
         DataError: with the line of whatever is not a rectangular UTF-8 table with a header.
     """
     name = "stdin" if file == "-" else file
-    text = _plain(content(file), name)
+    text = _plain(content(file) if raw is None else raw, name)
     delimiter = "\t" if file.removesuffix(".gz").endswith(".tsv") else ","
     first, end = _header(text, name, delimiter)
     body, lines = _rows(text[end:], name, delimiter, len(first), text.count(b"\n", 0, end))

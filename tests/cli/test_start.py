@@ -16,6 +16,7 @@ HEAVY = ("torch", "pandas", "numpy", "pydantic", "yaml", "safetensors")
 COMMANDS = dict(app.COMMANDS)
 SHARED = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--help")
 DOCUMENTED = {  # PRODUCT.md, section 4
+    "init": ("--target", "--time", "--series", "--task", "--horizon"),
     "train": ("--data", "--out", "--resume", "--overwrite", "--device", "--budget"),
     "evaluate": ("--data", "--by"),
     "predict": ("--data",),
@@ -82,7 +83,7 @@ def test_help_goes_to_stdout(invoke):
 def test_help_names_every_option_and_every_exit_code(invoke, command):
     shown = invoke(command, "--help").out
     own = {f"--{name.replace('_', '-')}" for name in inspect.signature(COMMANDS[command]).parameters}
-    arguments = {"--config", "--overrides", "--run", "--runs"}
+    arguments = {"--config", "--overrides", "--run", "--runs", "--source"}
     assert set(DOCUMENTED.get(command, ())) <= own
     for option in (own - arguments) | set(SHARED):
         assert f" {option} " in shown

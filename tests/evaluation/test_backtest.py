@@ -86,7 +86,7 @@ def run(tmp_path: Path) -> Callable[..., Run]:
 
     def make(series: list[list[float]], **sections: dict[str, Any]) -> Run:
         config, tables = config_of(**sections), tables_of(tmp_path, series)
-        model = train_unsaved(config, prepare(config, tables), CPU, SILENT)
+        model = train_unsaved(prepare(config, tables), CPU, SILENT)
         return model, held_out(model, tables)
 
     return make

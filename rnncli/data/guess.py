@@ -1,0 +1,182 @@
+"""What a table that nobody has described is for: the roles of its columns, from their names and their cells."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rnncli.data import clock
+from rnncli.data.columns import require
+from rnncli.data.excerpt import read_cells
+from rnncli.data.frames import MISSING, Tables, as_numbers
+from rnncli.data.guess_columns import Column, look_at
+from rnncli.data.guess_keys import Keys, Note, Wishes, find_keys
+from rnncli.data.guess_task import MOST_CLASSES, Choice, View, choose
+from rnncli.data.panel import Rows
+from rnncli.data.sniff import Dialect
+from rnncli.errors import DataError, Place
+
+LONGEST_SEASON = 400
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Columns beside the targets.
+
+    Attributes:
+        past: numbers and classes that change from row to row.
+        static: likewise, the same throughout a series.
+        categorical: those of both that are classes.
+        unused: what cannot be an input, each with the reason.
+        explicit: whether one of these would be taken for an input if `past` were left out.
+    """
+
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    unused: tuple[tuple[str, str], ...] = ()
+    explicit: bool = False
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found out about a table.
+
+    Attributes:
+        keys: time and series.
+        inputs: of forecasts, columns that could be, which is for a person to say.
+        blank: columns in use that have empty cells.
+        lengths: (series,) rows; in the wide layout the targets are the series.
+        season: rows in a season, 1 if none is known; `in_values` if it was seen in the numbers alone.
+    """
+
+    dialect: Dialect
+    keys: Keys
+    choice: Choice
+    inputs: Inputs
+    blank: tuple[str, ...]
+    lengths: Rows
+    season: int
+    in_values: bool
+    notes: tuple[Note, ...]
+
+
+def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
+    """Find out what a table is for.
+
+    Raises:
+        DataError: for a wish that names no column, a time column that cannot be read, or nothing to predict.
+    """
+    require(tables, [*wishes.series, *([wishes.time] if wishes.time else [])])
+    targets = _targets(tables, wishes)
+    frame = read_cells(tables, dialect)
+    columns = [look_at(frame[name], name) for name in frame.columns]
+    keys = find_keys(tables, frame, [column for column in columns if column.name not in targets], wishes)
+    rest = tuple(column for column in columns if column.name not in {*keys.series, keys.time})
+    view = View(frame, rest, keys.series, keys.calendar)
+    choice = choose(view, targets, wishes.task)
+    if choice is None:
+        raise DataError("no column can be predicted", "name one with --target", Place(tables.parts[0].file, 1))
+    inputs = _inputs(view, choice)
+    season = clock.season(keys.rhythm.frequency) if keys.rhythm and keys.rhythm.fits and keys.calendar else 1
+    numbers = choice.task == "forecasting" and not keys.calendar
+    found = _season_of(frame, keys.series, choice.targets[0]) if numbers else season
+    words = any(column.kind == "word" for column in rest if column.name in choice.targets)
+    labels = choice.task == "classification" or (choice.task == "tagging" and words)  # these may be missing
+    used = {*(() if labels else choice.targets)}
+    used |= {*(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
+    return Findings(
+        dialect=dialect,
+        keys=keys,
+        choice=choice,
+        inputs=inputs,
+        blank=tuple(name for name in frame.columns if name in used and _has_blanks(tables, frame, name)),
+        lengths=np.repeat(keys.lengths, len(choice.targets)) if choice.wide else keys.lengths,
+        season=found,
+        in_values=found != season,
+        notes=(*(Note(doubt, True) for doubt in dialect.doubts), *keys.notes),
+    )
+
+
+def _targets(tables: Tables, wishes: Wishes) -> tuple[str, ...]:
+    """The wished for targets, globs expanded."""
+    found: dict[str, None] = {}
+    for pattern in wishes.target:
+        taken = {*wishes.series, wishes.time}
+        matches = [name for name in tables.header if name and fnmatch.fnmatchcase(name, pattern) and name not in taken]
+        if pattern in tables.header or not matches:
+            require(tables, [pattern])
+            matches = [pattern]
+        found |= dict.fromkeys(matches)
+    return tuple(found)
+
+
+def _inputs(view: View, choice: Choice) -> Inputs:
+    """What could be read beside the targets."""
+    past: list[str] = []
+    static: list[str] = []
+    categorical: list[str] = []
+    unused: list[tuple[str, str]] = []
+    explicit = False
+    for column in view.columns:
+        if column.name in choice.targets:
+            continue
+        reason = _why_not(view, column)
+        if reason:
+            unused.append((column.name, reason))
+            explicit |= column.kind == "number"
+            continue
+        (static if column.distinct > 1 and view.constant(column) else past).append(column.name)
+        if column.kind == "word":
+            categorical.append(column.name)
+    return Inputs(tuple(past), tuple(static), tuple(categorical), tuple(unused), explicit)
+
+
+def _why_not(view: View, column: Column) -> str:
+    """Why a column cannot be an input; empty if it can."""
+    if column.kind == "empty":
+        return "it is empty"
+    if column.odd:
+        return f"{column.odd:,} of its cells are no numbers"
+    if column.kind == "word" and column.distinct > min(MOST_CLASSES, len(view.frame) / 4):
+        return f"{column.distinct:,} different words are too many for classes"
+    if column.kind == "word" and column.distinct < 2:
+        return "it has one word"
+    if column.blank and view.series and _never_known(view.frame, column.name, view.series):
+        return "some series have no value of it"
+    return ""
+
+
+def _never_known(frame: pd.DataFrame, name: str, series: Iterable[str]) -> bool:
+    known = ~frame[name].str.strip().isin(MISSING)
+    return not bool(known.groupby([frame[key] for key in series], sort=False).any().all())
+
+
+def _has_blanks(tables: Tables, frame: pd.DataFrame, name: str) -> bool:
+    texts = frame[name] if len(frame) == len(tables) else tables.frame([name], str)[name]
+    return bool(texts.str.strip().isin(MISSING).any())
+
+
+def _season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
+    """The lag at which the changes of the longest series repeat best, if they do; else 1.
+
+    The autocorrelation of the differences must have a peak above 0.4 there.
+    """
+    if series:
+        keys = frame.groupby(list(series), sort=False).ngroup()
+        frame = frame[keys == keys.value_counts().idxmax()]
+    values = as_numbers(frame[target]).to_numpy(dtype=np.float64)
+    changes = np.diff(values[np.isfinite(values)])
+    most = min(len(changes) // 4, LONGEST_SEASON)
+    if most < 3 or not changes.std() > 0:
+        return 1
+    changes = changes - changes.mean()
+    power = np.abs(np.fft.rfft(changes, 2 * len(changes))) ** 2
+    similar = np.fft.irfft(power)[: most + 2] / (changes @ changes)
+    peaks = [lag for lag in range(2, most + 1) if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])]
+    best = max((similar[lag] for lag in peaks), default=0.0)
+    return next((lag for lag in peaks if similar[lag] > 0.9 * best), 1)

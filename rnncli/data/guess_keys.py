@@ -1,0 +1,136 @@
+"""The keys of a table that nobody has described: its time column and the id columns that tell its series apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rnncli.config.schema import TaskName
+from rnncli.data import clock
+from rnncli.data.frames import Tables
+from rnncli.data.guess_columns import Column, could_be_id, find_series, find_time, split_moments
+from rnncli.data.guess_time import Rhythm, TimeGuess, read_time, rhythm
+from rnncli.data.panel import Rows
+from rnncli.errors import DataError
+
+ADDED_COLUMNS = ("step", "prediction")  # by predict: they can be neither time nor id
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person has said already; empty where nothing was said. Targets may be globs."""
+
+    target: tuple[str, ...] = ()
+    time: str | None = None
+    series: tuple[str, ...] = ()
+    task: TaskName | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A finding in words, and whether it could be otherwise."""
+
+    text: str
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What tells the rows of a table apart.
+
+    Attributes:
+        time, moment, rhythm: the time column, what its cells say, and its steps; None without one.
+        lengths: (series,) rows.
+        notes: what is to be said about them.
+    """
+
+    time: str | None
+    moment: TimeGuess | None
+    rhythm: Rhythm | None
+    series: tuple[str, ...]
+    lengths: Rows
+    notes: tuple[Note, ...]
+
+    @property
+    def calendar(self) -> bool:
+        """Whether the times are dates, not numbers of steps."""
+        return self.moment is not None and self.moment.calendar
+
+
+def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wishes: Wishes) -> Keys:
+    """Time and series, judged by all rows.
+
+    Args:
+        frame: the cells of `columns`, of some rows at least.
+
+    Raises:
+        DataError: if the time column that is wished for cannot be read.
+    """
+    free = [column for column in columns if column.name not in wishes.series]
+    times = _candidates(frame, free, wishes)
+    if len(frame) < len(tables):
+        ids = [column.name for column in free if could_be_id(column, frame[column.name])]
+        frame = tables.frame([*dict.fromkeys([*wishes.series, *ids, *(name for name, _ in times)])], str)
+        free = [column for column in free if column.name in frame]
+        times = [(name, found) for name, _ in times if (found := read_time(frame[name])) is not None]
+    chosen, series, notes = _choose(frame, free, times, wishes)
+    numbers = np.zeros(len(frame), dtype=np.int64)
+    if series:
+        numbers = np.asarray(frame.groupby(list(series), sort=False).ngroup(), dtype=np.int64)
+    return Keys(
+        time=chosen[0] if chosen else None,
+        moment=chosen[1] if chosen else None,
+        rhythm=rhythm(chosen[1].times, numbers) if chosen else None,
+        series=series,
+        lengths=np.bincount(numbers).astype(np.int64),
+        notes=tuple(notes),
+    )
+
+
+_Time = tuple[str, TimeGuess]
+
+
+def _candidates(frame: pd.DataFrame, columns: Sequence[Column], wishes: Wishes) -> list[_Time]:
+    if wishes.time is not None:
+        return [(wishes.time, _read_or_refuse(frame[wishes.time], wishes.time))]
+    return [found for found in find_time(frame, columns) if found[0] not in ADDED_COLUMNS]
+
+
+def _read_or_refuse(texts: pd.Series[str], name: str) -> TimeGuess:
+    found = read_time(texts)
+    if found is not None:
+        return found
+    try:
+        clock.read_any(texts, clock.recognise(str(texts.iloc[0])))
+    except clock.TimeError as error:
+        raise DataError(f"--time {name}: {error.message}", error.hint) from None
+    raise DataError(f"--time {name}: its cells are no times", "name another column")
+
+
+def _choose(
+    frame: pd.DataFrame, columns: Sequence[Column], times: Sequence[_Time], wishes: Wishes
+) -> tuple[_Time | None, tuple[str, ...], list[Note]]:
+    """The first time column at which, with id columns or without, no time stands twice."""
+    notes: list[Note] = []
+    for time in times:
+        series = wishes.series or find_series(frame, columns, time)
+        if series is not None:
+            return time, series, _on_time(time)
+        parts = split_moments(frame, columns, time[0])
+        if wishes.time is None and parts:
+            text = f"{time[0]} and {', '.join(parts)} are parts of one time: join them to use it"
+            notes = [Note(f"{text}; until then rows are taken in file order", True)]
+        elif time[1].calendar or wishes.time is not None:  # training says where a time stands twice
+            return time, (), _on_time(time)
+    if not times:
+        taken = next((column.name for column in columns if column.name in ADDED_COLUMNS), None)
+        why = f"{taken} is what a column of predict is called; rename it to use it as time" if taken else ""
+        notes = [Note(why or "no time column found: rows are taken in file order")]
+    return None, wishes.series or find_series(frame, columns, None) or (), notes
+
+
+def _on_time(time: _Time) -> list[Note]:
+    return [Note(f"{time[0]}: {time[1].remark}", time[1].doubtful)] if time[1].remark else []

@@ -1,0 +1,218 @@
+"""A time column that nobody has described: its format or unit, its rhythm, and what about it is in doubt."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnncli.data import clock
+
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_DAY_FIRST = tuple(f"%d{s}%m{s}%{y}{c}" for s, y, c in itertools.product("/.-", "Yy", _CLOCKS))
+_MONTH_FIRST = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for form in _DAY_FIRST}
+# what clock.recognise does not try, since a wrong guess there would go unseen
+UNUSUAL = (
+    *_DAY_FIRST, *_MONTH_FIRST.values(), "%Y.%m.%d", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y-%m-%d %H", "%Y/%m",
+    "%YM%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b-%y", "%b-%Y", "%b %y", "%B-%Y", "%d-%b-%Y", "%d-%b-%y",
+    "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%a %b %d %H:%M:%S %Y", "%Y%m%d%H", "%Y%m%d%H%M",
+    "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S",
+)  # fmt: skip
+TIME_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%H:%M:%S.%f")
+
+_MONTH_NUMBER = re.compile(r"(1[5-9]|20)[0-9]{2}(0[1-9]|1[0-2])")
+_MOMENT = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([01][0-9]|2[0-3])([0-5][0-9]){0,2}")
+_UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))  # digits of a whole number of them since 1970
+_EARLIEST, _LATEST = pd.Timestamp("1971-01-01"), pd.Timestamp("2200-01-01")
+_LOOK_AT = 200
+
+MOST_EMPTY = 2  # rows on an even grid for a row that there is: beyond, the grid would be mostly empty
+_ROUND = [
+    (name, pd.Timedelta(name).total_seconds())
+    for name in ("1ms", "10ms", "100ms", "1s", "2s", "5s", "10s", "15s", "30s", "1min", "2min", "5min", "10min",
+                 "15min", "30min", "1h", "2h", "3h", "6h", "12h", "1D", "7D")
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TimeGuess:
+    """A time column that was understood.
+
+    Attributes:
+        form: strptime format, `clock.INTEGER` or `clock.NUMBER`; None beside a unit.
+        unit: of numbers since 1970.
+        times: (rows,) datetime64, int64 or float64.
+        told: whether the config has to say the format, since it is not recognised.
+        remark: how the order of day and month was found, in words; empty where there is none to find.
+        doubtful: whether `remark` is a doubt.
+    """
+
+    form: str | None
+    unit: str | None
+    times: NDArray[np.generic]
+    told: bool = False
+    remark: str = ""
+    doubtful: bool = False
+
+    @property
+    def calendar(self) -> bool:
+        """Whether the times are dates, not numbers of steps."""
+        return self.times.dtype.kind == "M"
+
+
+def read_time(texts: pd.Series[str]) -> TimeGuess | None:
+    """What the cells of a column say as times; None if they are none, or some are empty."""
+    texts = texts.str.strip()
+    if not len(texts) or texts.eq("").any():
+        return None
+    first = str(texts.iloc[0])
+    if re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?", first):
+        return _number(texts, first)
+    return _text(texts)
+
+
+def _number(texts: pd.Series[str], first: str) -> TimeGuess | None:
+    if _MOMENT.fullmatch(first) and len(first) in (10, 12, 14):
+        form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}[len(first)]
+        times = _read(texts, form)
+        if times is not None and texts.str.len().eq(len(first)).all():
+            return TimeGuess(form, None, times, told=True)
+    if re.fullmatch(r"[0-9]{9,19}", first):
+        return _epoch(texts, next(unit for digits, unit in _UNITS if len(first) <= digits))
+    if _MONTH_NUMBER.fullmatch(first) and texts.map(lambda text: bool(_MONTH_NUMBER.fullmatch(text))).all():
+        times = _read(texts, "%Y%m")
+        return None if times is None else TimeGuess("%Y%m", None, times, told=True)
+    for form in clock.recognise(first):
+        times = _read(texts, form)
+        if times is not None:
+            return TimeGuess(form, None, times)
+    return None
+
+
+def _epoch(texts: pd.Series[str], unit: str) -> TimeGuess | None:
+    """Whole numbers since 1970, if they are times of our days."""
+    try:
+        moments = pd.to_datetime(texts.astype("int64"), unit=unit)  # type: ignore[call-overload]
+    except (ValueError, OverflowError):
+        return None
+    if moments.min() < _EARLIEST or moments.max() > _LATEST:
+        return None
+    return TimeGuess(None, unit, moments.to_numpy(dtype="datetime64[us]"), told=True)
+
+
+def _text(texts: pd.Series[str]) -> TimeGuess | None:
+    """The format that all cells fit; of two orders of day and month, the one whose steps are even."""
+    few = texts.drop_duplicates().iloc[:_LOOK_AT]
+    fits = [form for form in (*clock.FORMATS, *UNUSUAL) if _read(few, form) is not None]
+    read = {form: times for form in fits if (times := _read(texts, form)) is not None}
+    if not read:
+        return None
+    form = next(iter(read))
+    guess = TimeGuess(form, None, read[form], told=form not in clock.FORMATS)
+    return _order_of_day_and_month(guess, texts, read)
+
+
+def _order_of_day_and_month(guess: TimeGuess, texts: pd.Series[str], read: dict[str, NDArray[np.generic]]) -> TimeGuess:
+    form = str(guess.form)
+    if form not in _MONTH_FIRST and form not in _MONTH_FIRST.values():
+        return guess
+    other = _MONTH_FIRST.get(form)
+    if other is None or other not in read:
+        position = 0 if other else 1
+        cells = texts.drop_duplicates().str.split("[-/.]", regex=True).str[position].astype(int).gt(12).sum()
+        order = "day-first" if other else "month-first"
+        return replace(guess, remark=f"{order} dates ({form}) seen from {cells:,} cells above 12")
+    even, other_even = (clock.step(np.unique(read[name])) is not None for name in (form, other))
+    if even != other_even:
+        chosen, order = (form, "day-first") if even else (other, "month-first")
+        remark = f"{order} dates ({chosen}) guessed: the other order has no regular step"
+        return replace(guess, form=chosen, times=read[chosen], remark=remark)
+    remark = f"day or month first? Every cell fits both; taken for {form}, else data.time_format: '{other}'"
+    return replace(guess, remark=remark, doubtful=True)
+
+
+def _read(texts: pd.Series[str], form: str) -> NDArray[np.generic] | None:
+    try:
+        return clock.read_any(texts, [form])[0]
+    except clock.TimeError:
+        return None
+
+
+def is_time_of_day(texts: pd.Series[str]) -> bool:
+    """Whether the cells are hours and minutes without a date."""
+    few = texts.str.strip().drop_duplicates().iloc[:_LOOK_AT]
+    return any(_read(few, form) is not None for form in TIME_OF_DAY)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """The steps of a time column.
+
+    Attributes:
+        frequency: as `clock.step` says it; of uneven steps, the nearest round one.
+        uneven: steps that are not by the frequency.
+        fits: whether the frequency can serve as a grid for all rows: most steps are by it, or nearly.
+    """
+
+    frequency: str | None
+    uneven: int
+    fits: bool
+
+
+def rhythm(times: NDArray[np.generic], keys: NDArray[np.int64]) -> Rhythm:
+    """The frequency of the series that `keys` tell apart: of the longest that has one, else the commonest step."""
+    order = np.lexsort((times, keys))
+    bounds = np.flatnonzero(np.diff(keys[order])) + 1
+    runs = sorted(np.split(times[order], bounds), key=len, reverse=True)
+    frequency = next((found for run in runs[:20] if (found := clock.step(run))), None) or _commonest(runs[0])
+    fits = frequency is not None
+    frequency = frequency or _nearest(runs[0])
+    if frequency is None:
+        return Rhythm(None, 0, False)
+    uneven = sum(int((~clock.regular(run, frequency)).sum()) for run in runs)
+    return Rhythm(frequency, uneven, (fits or _is_near(runs[0])) and _spans(runs) <= MOST_EMPTY * len(times))
+
+
+def _commonest(times: NDArray[np.generic]) -> str | None:
+    """The step of at least a quarter of all stretches of eight rows, or the gap of more than half of the rows."""
+    if len(times) < 4:
+        return None
+    starts = np.unique(np.linspace(0, max(len(times) - 8, 0), 100).astype(int))
+    steps = pd.Series([clock.step(times[start : start + 8]) for start in starts], dtype=object).value_counts()
+    if len(steps) and steps.iloc[0] >= len(starts) / 4:
+        return str(steps.index[0])
+    gaps, counts = np.unique(np.diff(times), return_counts=True)
+    if counts.max() <= len(times) / 2:
+        return None
+    start = int(np.flatnonzero(np.diff(times) == gaps[np.argmax(counts)])[0])
+    return clock.step(times[start : start + 2])
+
+
+def _nearest(times: NDArray[np.generic]) -> str | None:
+    """A round step near the median gap; None for fewer than two rows."""
+    if len(times) < 2:
+        return None
+    gap = np.median(np.diff(times.astype("datetime64[us]" if times.dtype.kind == "M" else times.dtype)).astype(float))
+    if gap <= 0:
+        return None
+    if times.dtype.kind != "M":
+        return f"{float(f'{gap:.2g}'):.12g}" if times.dtype.kind == "f" else f"{max(round(gap), 1)}"
+    seconds = gap / 1e6
+    nearest = min(_ROUND, key=lambda pair: abs(np.log(pair[1] / seconds)))
+    return nearest[0]
+
+
+def _is_near(times: NDArray[np.generic]) -> bool:
+    """Whether most gaps are about the median gap: a clock that is not exact."""
+    gaps = np.diff(times).astype(float)
+    return len(gaps) > 2 and bool((np.abs(gaps / np.median(gaps) - 1) < 0.3).mean() > 0.8)
+
+
+def _spans(runs: list[NDArray[np.generic]]) -> float:
+    """About how many rows there would be if no step were missing."""
+    usual = np.median(np.diff(runs[0]).astype(float)) if len(runs[0]) > 1 else 1.0
+    return sum(float((run[-1] - run[0]).astype(float)) / max(usual, 1e-9) + 1 for run in runs)
