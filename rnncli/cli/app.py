@@ -13,6 +13,7 @@ import typer
 
 import rnncli
 from rnncli import console
+from rnncli.cli.check import check
 from rnncli.cli.compare import compare
 from rnncli.cli.evaluate import evaluate
 from rnncli.cli.inspect_weights import inspect_weights
@@ -56,6 +57,7 @@ def root(
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("check", check),
     ("train", train),
     ("evaluate", evaluate),
     ("predict", predict),
