@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rnncli.data.correlation import ALIKE, LEAST_PAIRS, correlation
 from rnncli.data.findings import Finding
-from rnncli.data.panel import Columns, Floats, Panel, Rows, SeriesId, show_ids
+from rnncli.data.giveaways import label_leaks, one_value_a_series, series_leaks
+from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 
-ALIKE = 0.9999  # correlation of values, and
-ALIKE_CHANGES = 0.99  # of changes, which rounding disturbs more
-LEAST_PAIRS = 10
-LEAST_SERIES = 10  # from which one value a series can be compared over series
+ALIKE_CHANGES = 0.99  # correlation of changes, which rounding disturbs more than values
 NEAR = 24  # rows to look ahead where there is no horizon
 MOST_ROWS = 1000  # of a series; a sample of rows and
 MOST_CELLS = 20_000_000  # rows times shifts of all series together bound the work
@@ -47,7 +46,7 @@ def leak_findings(panel: Panel, columns: Columns, horizon: int) -> Iterator[Find
     yield from series_leaks(panel, columns)
     numeric = _numeric(panel, columns)
     told: set[frozenset[str]] = set()
-    if columns.labels is None or not _one_value_a_series(panel, 0):
+    if columns.labels is None or not one_value_a_series(panel, 0):
         for position, target in enumerate(columns.value_targets):
             inputs = [column for column in numeric if column != position]
             shifts = _by_nearness(horizon or NEAR)
@@ -110,20 +109,21 @@ def compare(
     """
     if not inputs:
         return
-    best: dict[int, dict[tuple[int, bool], list[int]]] = {column: {} for column in inputs}
+    best: dict[int, dict[int, dict[int, bool]]] = {column: {} for column in inputs}
     judged: Counter[int] = Counter()
     for series, rows in _groups(panel, len(shifts), apart):
         able, found = _best_shifts(panel, inputs, target, rows, np.array(shifts))
         judged.update(column for column, could in zip(inputs, able, strict=True) if could)
         for column, choice in zip(inputs, found, strict=True):
             if choice is not None:
-                best[column].setdefault(choice, []).append(series)
+                shift, exact = choice
+                best[column].setdefault(shift, {})[series] = exact
     for column, choices in best.items():
-        for (shift, exact), members in choices.items():
+        for shift, members in choices.items():
             if apart:
-                yield from (Likeness(column, shift, exact, (series,), judged[column]) for series in members)
+                yield from (Likeness(column, shift, exact, (one,), judged[column]) for one, exact in members.items())
             elif len(members) > judged[column] / 2:
-                yield Likeness(column, shift, exact, tuple(members), judged[column])
+                yield Likeness(column, shift, all(members.values()), tuple(members), judged[column])
 
 
 def _groups(panel: Panel, shifts: int, apart: bool) -> Iterator[tuple[int, Rows]]:
@@ -174,33 +174,6 @@ def _lively(changes: Floats) -> Floats:
     return np.where((np.nan_to_num(changes) != 0).sum(axis=0) >= LEAST_PAIRS, changes, np.nan)
 
 
-def correlation(x: Floats, y: Floats) -> Floats:
-    """(a, b) Pearson's r of the columns of (rows, a) and (rows, b), pairs with NaN left out; NaN for few pairs or none that differ."""
-    x, y = _standard(x), _standard(y)
-    in_x, in_y = (~np.isnan(part) for part in (x, y))
-    count = in_x.T.astype(np.float64) @ in_y
-    x, y = np.nan_to_num(x), np.nan_to_num(y)
-    sum_x, sum_y = x.T @ in_y, in_x.T @ y
-    with np.errstate(divide="ignore", invalid="ignore"):
-        covariance = x.T @ y - sum_x * sum_y / count
-        spread_x = (x**2).T @ in_y - sum_x**2 / count
-        spread_y = in_x.T @ y**2 - sum_y**2 / count
-        r = covariance / np.sqrt(spread_x * spread_y)
-    moving = (np.minimum(spread_x, spread_y) > 1e-9 * count) & (count >= LEAST_PAIRS)
-    return np.where(moving, r, np.nan)
-
-
-def _standard(values: Floats) -> Floats:
-    """Columns with mean 0 and deviation 1, where they have a deviation; those that hardly ever move are NaN."""
-    known = ~np.isnan(values)
-    count = np.maximum(known.sum(0), 1)
-    off = values - np.nansum(values, 0) / count
-    spread = np.sqrt(np.nansum(off**2, 0) / count)
-    moves = spread > 1e-12 * np.abs(np.where(known, values, 0)).max(0, initial=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(moves, off / spread, np.nan)
-
-
 def _redundant(panel: Panel, columns: Columns, inputs: Sequence[int]) -> Iterator[Finding]:
     """Inputs that are linear functions of an input before them."""
     told: set[int] = set()
@@ -213,66 +186,3 @@ def _redundant(panel: Panel, columns: Columns, inputs: Sequence[int]) -> Iterato
                 name, same = panel.columns[found.column], "" if found.exact else "a linear function of "
                 message = f"{name} is {same}{panel.columns[other]}: it adds nothing"
                 yield Finding("redundant", message, "leave one out", name)
-
-
-def _one_value_a_series(panel: Panel, column: int) -> bool:
-    least, most = (part.reduceat(panel.values[:, column], panel.offsets[:-1]) for part in (np.fmin, np.fmax))
-    return bool(np.all((least == most) | np.isnan(least)))
-
-
-def series_leaks(panel: Panel, columns: Columns) -> Iterator[Finding]:
-    """Inputs with one value a series that are a linear function of a target with one value a series."""
-    if columns.target_is_input or columns.labels is not None or len(panel) < LEAST_SERIES:
-        return
-    if not _one_value_a_series(panel, 0):
-        return
-    target = np.fmax.reduceat(panel.values[:, 0], panel.offsets[:-1])
-    for name, values in _one_value_inputs(panel, columns):
-        if name not in columns.categories and np.abs(correlation(values[:, None], target[:, None]))[0, 0] > ALIKE:
-            yield Finding("leak", f"{name} is a linear function of {columns.targets[0]}: a leak", "leave it out", name)
-
-
-def _one_value_inputs(panel: Panel, columns: Columns) -> Iterator[tuple[str, Floats]]:
-    """(series,) values of the inputs that do not change within a series."""
-    yield from zip(columns.static, panel.static.T, strict=True)
-    for name in columns.read:
-        position = panel.columns.index(name)
-        if _one_value_a_series(panel, position):
-            yield name, np.fmax.reduceat(panel.values[:, position], panel.offsets[:-1])
-
-
-def label_leaks(panel: Panel, columns: Columns) -> Iterator[Finding]:
-    """Inputs of few values, each of which occurs with one label alone."""
-    assert columns.labels is not None
-    if _one_value_a_series(panel, 0):
-        labels = np.fmax.reduceat(panel.values[:, 0], panel.offsets[:-1])
-        candidates = _one_value_inputs(panel, columns)
-    else:
-        labels = panel.values[:, 0]
-        candidates = ((name, panel.values[:, panel.columns.index(name)]) for name in columns.read)
-    for name, values in candidates:
-        if _tells(values, labels, len(columns.labels)):
-            message = f"{name} tells {columns.targets[0]}, each of its values occurs with one label only: a leak"
-            yield Finding("leak", message, "leave it out", name)
-
-
-def _tells(values: Floats, labels: Floats, count: int) -> bool:
-    known = ~(np.isnan(values) | np.isnan(labels))
-    values, labels = values[known], labels[known]
-    distinct, codes = np.unique(values, return_inverse=True)
-    if not 2 <= len(distinct) <= 2 * count or len(values) < 3 * len(distinct):
-        return False
-    pairs = np.unique(codes * count + labels.astype(np.int64))
-    return len(pairs) == len(distinct) and len(np.unique(labels)) > 1
-
-
-def first_of(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings without those that say of a column what an earlier one said."""
-    told: set[tuple[str, str | None, SeriesId | None, str]] = set()
-    kept = []
-    for finding in findings:
-        key = (finding.kind, finding.column, finding.series, finding.message if finding.column is None else "")
-        if key not in told:
-            kept.append(finding)
-        told.add(key)
-    return kept
