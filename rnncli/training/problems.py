@@ -89,7 +89,7 @@ def prepare_all(config: schema.Config, tables: Tables) -> Prepared:
         rows = _rows(found, columns, tables)
         _cells(found, config.data, columns, tables)
         if rows is not None:
-            _steps(found, config, rows, columns, tables)
+            _steps(found, config, *rows, tables)
         _series(found, config, columns, tables)
     raise found.error()
 
@@ -113,7 +113,7 @@ def _only(columns: Columns, **parts: Any) -> Columns:
     return Columns(targets=(_NOTHING,), target_is_input=False, **{**names, **parts})
 
 
-def _rows(found: _Found, columns: Columns, tables: Tables) -> Panel | None:
+def _rows(found: _Found, columns: Columns, tables: Tables) -> tuple[Panel, Columns] | None:
     """Series and times of all rows as a panel without values, if they can be read and none stands twice."""
     series = found.ask(read_panel, tables, _only(columns, series=columns.series), "mask")
     if columns.time is None or series is None:
@@ -122,7 +122,7 @@ def _rows(found: _Found, columns: Columns, tables: Tables) -> Panel | None:
     if pair is None:
         _repeats(found, series[0], columns, tables)
         return None
-    return pair[0]
+    return pair[0], replace(columns, time_format=pair[1].time_format)
 
 
 def _repeats(found: _Found, panel: Panel, columns: Columns, tables: Tables) -> None:
@@ -149,24 +149,25 @@ def _lines(tables: Tables, rows: Rows) -> str:
 
 def _cells(found: _Found, data: schema.Data, columns: Columns, tables: Tables) -> None:
     """Whatever is in a cell that should not be, column by column."""
-    for name in dict.fromkeys((*(columns.targets if columns.labels is None else ()), *columns.read)):
-        kinds = {name: ()} if name in columns.categories else {}
-        needs_rows = columns.future and not columns.wide  # after the last known target cells may be empty
-        more = {"series": columns.series, "time": columns.time, "future": columns.future} if needs_rows else {}
-        if not needs_rows:
-            found.ask(read_panel, tables, _only(columns, past=(name,), categories=kinds), data.missing)
-            continue
-        kinds = {other: () for other in columns.future if other in columns.categories} | kinds
-        own = replace(_only(columns, **more, categories=kinds), targets=columns.targets)
-        if name not in (*columns.targets, *columns.future):
-            own = replace(own, past=(name,))
-        found.ask(read_panel, tables, own, data.missing)
-        found.ask(read_panel, tables, _only(columns, past=(name,), categories=kinds), "mask")
+    for name in (*(columns.targets if columns.labels is None else ()), *columns.read):
+        own = _only(columns, past=(name,), categories=_categories(columns, name))
+        if not columns.future or name in columns.future:
+            found.ask(read_panel, tables, own, data.missing)
+        elif found.ask(read_panel, tables, own, "mask") is not None:
+            # cells after the last known target may be empty, and only the target tells which those are
+            past = () if name in columns.targets else (name,)
+            with_target = _only(columns, series=columns.series, time=columns.time, past=past, future=columns.future)
+            kinds = _categories(columns, *past, *columns.future)
+            found.ask(read_panel, tables, replace(with_target, targets=columns.targets, categories=kinds), data.missing)
     for name in columns.static:
-        kinds = {name: ()} if name in columns.categories else {}
-        found.ask(read_panel, tables, _only(columns, series=columns.series, static=(name,), categories=kinds), "mask")
+        own = _only(columns, series=columns.series, static=(name,), categories=_categories(columns, name))
+        found.ask(read_panel, tables, own, "mask")
     if columns.weight is not None:
         found.ask(read_panel, tables, _only(columns, weight=columns.weight), "mask")
+
+
+def _categories(columns: Columns, *names: str) -> dict[str, tuple[str, ...]]:
+    return {name: () for name in names if name in columns.categories}
 
 
 def _steps(found: _Found, config: schema.Config, panel: Panel, columns: Columns, tables: Tables) -> None:
