@@ -13,6 +13,7 @@ import typer
 
 import rnncli
 from rnncli import console
+from rnncli.cli.check import check
 from rnncli.cli.compare import compare
 from rnncli.cli.evaluate import evaluate
 from rnncli.cli.init import init
@@ -58,6 +59,7 @@ def root(
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("init", init),
+    ("check", check),
     ("train", train),
     ("evaluate", evaluate),
     ("predict", predict),

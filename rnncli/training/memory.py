@@ -1,0 +1,72 @@
+"""How much memory training takes at its peak, from sizes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnncli.config import schema
+from rnncli.data.frames import Tables
+from rnncli.data.windows import Windows
+from rnncli.model.network import Network
+from rnncli.tasks.answers import BATCH_SIZE
+from rnncli.training.manifest import parameters
+from rnncli.training.prepare import Prepared
+
+HOW = (
+    "data: text of the files, panel and scaled values with the copies made on the way; batch: inputs, targets and "
+    "what the backward pass keeps of every step; network: weights, gradient, optimizer and the copies that saving "
+    "makes. Python and torch themselves, some 300 MiB, come on top; a factor of 2 either way is possible."
+)
+COPIES_OF_PANEL = 4  # float64 values: as read, as a panel, scaled, and one on its way
+COPIES_OF_WEIGHTS = 12  # weights, gradient, two moments, best, and the flat vectors of a step, or a file in the making
+KEPT_A_GATE = 2  # numbers that the backward pass keeps for every gate and unit: before and after its activation
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes beyond those of the libraries."""
+
+    data: int
+    batch: int
+    network: int
+
+    @property
+    def peak(self) -> int:
+        """All of it together."""
+        return self.data + self.batch + self.network
+
+
+def estimate(data: Prepared, tables: Tables, windows: Windows, network: Network) -> Memory:
+    """The memory that training takes at most."""
+    return Memory(_data(data, tables, windows), _batch(data.config, windows, network), _network(network))
+
+
+def _data(data: Prepared, tables: Tables, windows: Windows) -> int:
+    rows, columns = data.panel.values.shape
+    texts = sum(len(part.body) + part.lines.nbytes for part in tables.parts)
+    held = rows * (columns * 8 * COPIES_OF_PANEL + 8 * 4)
+    resident = windows.data
+    scaled = sum(part.nbytes for part in (resident.inputs, resident.targets, resident.observed))
+    return int(texts + held + scaled + 8 * len(windows) * 6)
+
+
+def _batch(config: schema.Config, windows: Windows, network: Network) -> int:
+    size = min(config.training.batch_size, len(windows))
+    steps = int(windows.lengths().max(initial=1))
+    trained = size * steps * _a_step(network, windows)
+    scored = min(BATCH_SIZE, len(windows)) * steps * _a_step(network, windows) // 2
+    outputs = size * network.sizes.outputs * (steps if network.sizes.every else 1)
+    return 4 * (max(trained, scored) + 6 * outputs)
+
+
+def _a_step(network: Network, windows: Windows) -> int:
+    """Numbers that are kept of a time step of a window: inputs, gates and states of every layer and direction."""
+    backbone = network.backbone
+    directions = len(backbone.directions)
+    gates = len(backbone.cell.gates) * KEPT_A_GATE + 2 * len(backbone.cell.states)
+    inputs = 3 * (windows.data.inputs.shape[1] + network.inputs.width("static"))
+    return inputs + backbone.num_layers * directions * backbone.hidden_size * (gates + 2)
+
+
+def _network(network: Network) -> int:
+    return 4 * COPIES_OF_WEIGHTS * parameters(network)
