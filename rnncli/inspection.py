@@ -1,7 +1,8 @@
-"""What a network has learned: its weights by layer, direction and gate. NumPy alone."""
+"""What a network has learned: its weights by layer, direction and gate. NumPy alone, without torch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from rnncli.checkpoint import Stored, Tensors
+from rnncli.config import schema
+from rnncli.errors import CheckpointError, Place
 from rnncli.model.reference import GATES, sigmoid
 
 Array = np.ndarray
@@ -35,6 +38,41 @@ class Block:
     gate: str | None
     first_row: int
     values: Array
+
+
+_RECURRENT = re.compile(r"(weight_[ihc]h|bias_[ih]h)_l([0-9]{1,3})(_reverse)?")
+
+
+def check(model: Stored, file: str) -> None:
+    """See that the recurrent weights are those of the config beside them.
+
+    Raises:
+        CheckpointError: if they are not, or there is no such config.
+    """
+    try:
+        settings = schema.Model.model_validate(model.content["config"]["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"damaged: no config of a network: {type(error).__name__}"
+        raise CheckpointError(what, "train again", Place(file)) from None
+    names = {name.removeprefix("network.backbone.") for name in model.tensors if name.startswith("network.backbone.")}
+    ends = ["", "_reverse"] if settings.bidirectional else [""]
+    kinds = ("weight_ih", "weight_hh")
+    needed = {f"{kind}_l{layer}{end}" for layer in range(settings.num_layers) for end in ends for kind in kinds}
+    odd = needed - names or {name for name in names if not _fits(name, model.tensors, settings)}
+    if odd:
+        raise CheckpointError(f"damaged: {min(odd)} is not that of its config", "train again", Place(file))
+
+
+def _fits(name: str, tensors: Tensors, settings: schema.Model) -> bool:
+    """Whether a recurrent tensor has its shape; what the first layer reads is not known here."""
+    parts = _RECURRENT.fullmatch(name)
+    if parts is None or int(parts[2]) >= settings.num_layers or bool(parts[3]) > settings.bidirectional:
+        return False
+    size = settings.hidden_size
+    shape = tensors[f"network.backbone.{name}"].shape
+    rows = size if parts[1] == "weight_ch" else len(GATES[settings.cell]) * size
+    columns = () if parts[1].startswith("bias") else shape[1:] if parts[1] == "weight_ih" else (size,)
+    return shape == (rows, *columns) and len(shape) == (1 if parts[1].startswith("bias") else 2)
 
 
 def blocks(model: Stored) -> Iterator[Block]:

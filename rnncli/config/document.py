@@ -117,10 +117,19 @@ def _events(text: str, file: str | None) -> Iterator[tuple[yaml.Event, Place]]:
     except yaml.MarkedYAMLError as error:
         bad = error.problem_mark or error.context_mark
         place = Place(file, bad.line + 1, bad.column + 1) if bad else Place(file)
-        raise _error(f"not YAML: {error.problem or error.context}", place) from None
+        raise _error(f"not YAML: {error.problem or error.context}", place, _advice(str(error.problem))) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _error("not YAML: a control character", Place(file, line), "save the file as plain text") from None
+
+
+def _advice(problem: str) -> str:
+    """What to do about the parser's problem."""
+    if "'\\t'" in problem:
+        return "indent with spaces"
+    if "mapping values" in problem:
+        return "quote a value with a colon in it, and indent keys alike"
+    return "look at the indentation, quotes and brackets from here upwards"
 
 
 def _check(event: yaml.Event, place: Place, depth: int, documents: int) -> None:
@@ -129,7 +138,7 @@ def _check(event: yaml.Event, place: Place, depth: int, documents: int) -> None:
     if getattr(event, "tag", None) not in (None, "!"):
         raise _error(f"tags such as {event.tag} are not supported", place, "write the plain value")  # type: ignore[attr-defined]
     if depth > MAX_DEPTH:
-        raise _error(f"nested more than {MAX_DEPTH} deep", place)
+        raise _error(f"nested more than {MAX_DEPTH} deep", place, "a config has sections of keys")
     if documents > 1:
         raise _error("a second document starts here", place, "one config a file")
 

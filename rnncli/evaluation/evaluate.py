@@ -103,7 +103,7 @@ def _history(model: TrainedModel, data: Prepared) -> History:
         scaler=data.scaler,
         train=data.split.train,
         origins=training_origins(data.panel, data.split.train, context, horizon, window.stride),
-        context=context,
+        context=min(context, int(data.panel.lengths().max())),
         horizon=horizon,
         filled=newest_known(data.panel, model.scaler.targets),
     )

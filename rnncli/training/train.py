@@ -50,12 +50,12 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
     set_threads(config.training.threads, config.model, config.training.batch_size)
     data = prepare(config, tables)
     digest = tables.digest()
+    network = build_network(config, data.columns, config.seed).to(device)  # first, if it needs more memory than there is
     with run_folder.locked(request.folder):
         stored = _begin_or_find(config, request, watch)
         if stored is not None:
             data = _as_begun(data, stored, digest, request)
         fit = _fit(config, data, device)
-        network = build_network(config, data.columns, config.seed).to(device)
         state = FitState(network, Optimizer(network.parameters(), config.training))
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
         if stored is not None:
