@@ -173,4 +173,4 @@ def _size(path: Path, value: Any) -> str | None:
     """What a hidden size that is out of bounds would take."""
     if path != ("model", "hidden_size") or not isinstance(value, int) or value < 1:
         return None
-    return f"so many units need {size.square(value):,.0f} GB"
+    return f"so many units need {size.shown(size.square(min(value, 10**99)))}"

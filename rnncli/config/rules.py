@@ -54,7 +54,7 @@ def _model(config: Config) -> Iterator[Conflict]:
             "it belongs to the cells rnn and carry_lstm",
         )
     if size.gigabytes(model) > size.MOST_GIGABYTES:
-        message = f"{model.num_layers} layers of {model.hidden_size:,} units need {size.gigabytes(model):,.0f} GB"
+        message = f"{model.num_layers} layers of {model.hidden_size:,} units need {size.shown(size.gigabytes(model))}"
         yield Conflict("model.hidden_size", message, "lower it")
     if model.dropout and model.num_layers == 1:
         yield Conflict(

@@ -16,6 +16,11 @@ def gigabytes(model: Model) -> float:
     return directions * _GATES[model.cell] * reads * square(model.hidden_size)
 
 
+def shown(size: float) -> str:
+    """Gigabytes for people."""
+    return f"{size:,.0f} GB" if size < 1e12 else f"{size:.0e} GB"
+
+
 def square(units: int) -> float:
     """Gigabytes for training one matrix from state to state."""
     return BYTES * units * units / 1e9
