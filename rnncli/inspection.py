@@ -11,7 +11,9 @@ import numpy as np
 
 from rnncli.checkpoint import Stored, Tensors
 from rnncli.config import schema
-from rnncli.errors import CheckpointError, Place
+from rnncli.config.document import Document
+from rnncli.config.load import check as check_config
+from rnncli.errors import CheckpointError, ConfigError, Place
 from rnncli.model.reference import GATES, sigmoid
 
 Array = np.ndarray
@@ -50,10 +52,10 @@ def check(model: Stored, file: str) -> None:
         CheckpointError: if they are not, or there is no such config.
     """
     try:
-        settings = schema.Model.model_validate(model.content["config"]["model"])
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"damaged: no config of a network: {type(error).__name__}"
-        raise CheckpointError(what, "train again", Place(file)) from None
+        values = model.content.get("config")
+        settings = check_config(Document(values if isinstance(values, dict) else {}, {})).model
+    except ConfigError as error:
+        raise CheckpointError(f"damaged: {error.problems[0]}", "train again", Place(file)) from None
     names = {name.removeprefix("network.backbone.") for name in model.tensors if name.startswith("network.backbone.")}
     ends = ["", "_reverse"] if settings.bidirectional else [""]
     kinds = ("weight_ih", "weight_hh")
@@ -68,11 +70,12 @@ def _fits(name: str, tensors: Tensors, settings: schema.Model) -> bool:
     parts = _RECURRENT.fullmatch(name)
     if parts is None or int(parts[2]) >= settings.num_layers or bool(parts[3]) > settings.bidirectional:
         return False
-    size = settings.hidden_size
-    shape = tensors[f"network.backbone.{name}"].shape
+    size, tensor = settings.hidden_size, tensors[f"network.backbone.{name}"]
+    shape = tensor.shape
     rows = size if parts[1] == "weight_ch" else len(GATES[settings.cell]) * size
     columns = () if parts[1].startswith("bias") else shape[1:] if parts[1] == "weight_ih" else (size,)
-    return shape == (rows, *columns) and len(shape) == (1 if parts[1].startswith("bias") else 2)
+    ranks = 1 if parts[1].startswith("bias") else 2
+    return tensor.dtype == np.float32 and shape == (rows, *columns) and len(shape) == ranks
 
 
 def blocks(model: Stored) -> Iterator[Block]:

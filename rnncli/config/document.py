@@ -16,8 +16,9 @@ import yaml
 
 from rnncli.errors import ConfigError, Place, Problem
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 300_000
 MAX_DEPTH = 20
+MAX_VALUES = 5000
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -149,7 +150,9 @@ def _build(text: str, file: str | None) -> tuple[Any, dict[Path, Place]]:
     stack: list[_Open] = []
     root: Any = None
     documents = 0
-    for event, place in _events(text, file):
+    for number, (event, place) in enumerate(_events(text, file)):
+        if number > MAX_VALUES:
+            raise _error(f"more than {MAX_VALUES:,} values", place, "is this a config?")
         documents += isinstance(event, yaml.DocumentStartEvent)
         _check(event, place, len(stack), documents)
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):

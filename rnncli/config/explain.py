@@ -33,6 +33,7 @@ FOREIGN_NAMES = {
 }
 _OUR_NAME = {foreign: ours for ours, names in FOREIGN_NAMES.items() for foreign in names}
 
+MOST_GUESSES = 50  # unknown keys for which the one that was meant is looked for; beyond, it is another kind of file
 SCHEMA_HINT = "rnncli schema lists every key"
 
 _TYPES = {
@@ -67,7 +68,8 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
         unknown = item["type"] == "extra_forbidden"
         path = item["loc"] if unknown else _in_document(item["loc"], document)
         seen.setdefault(path, []).append(item)
-    problems = [Problem(*_wording(path, items), place_of(document, path)) for path, items in seen.items()]
+    guess = len(seen) <= MOST_GUESSES
+    problems = [Problem(*_wording(path, items, guess), place_of(document, path)) for path, items in seen.items()]
     try:
         good = Config.model_validate(_without(document.values, set(seen)))
     except ValidationError:  # a required key is among the bad ones
@@ -137,11 +139,11 @@ def _in_document(location: tuple[str | int, ...], document: Document) -> Path:
     return path
 
 
-def _wording(path: Path, items: list[Any]) -> tuple[str, str | None]:
+def _wording(path: Path, items: list[Any], guess: bool) -> tuple[str, str | None]:
     """Message and hint for the errors of one key (a union gives one error a member)."""
     kinds = {item["type"] for item in items}
     if "extra_forbidden" in kinds:
-        return "unknown key", suggest(path) or SCHEMA_HINT
+        return "unknown key", (suggest(path) if guess else None) or SCHEMA_HINT
     if "missing" in kinds:
         return "is required", "rnncli init DATA writes a config that has it"
     value = items[0]["input"]

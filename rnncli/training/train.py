@@ -50,7 +50,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
     set_threads(config.training.threads, config.model, config.training.batch_size)
     data = prepare(config, tables)
     digest = tables.digest()
-    network = build_network(config, data.columns, config.seed).to(device)  # first, if it needs more memory than there is
+    network = build_network(config, data.columns, config.seed).to(device)  # before any file, if memory does not do
     with run_folder.locked(request.folder):
         stored = _begin_or_find(config, request, watch)
         if stored is not None:
