@@ -7,6 +7,7 @@ function is ever looked up by a name from a file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -46,7 +47,7 @@ class Stored:
 
 def model_path(run: Path) -> Path:
     """The model file of a run folder; a path to a file is taken as it is."""
-    return run / MODEL_FILE if run.is_dir() else run
+    return run / MODEL_FILE if os.path.isdir(run) else run  # which is False for a name that is too long
 
 
 def encode(kind: str, content: Mapping[str, Any], tensors: Tensors) -> bytes:
@@ -88,18 +89,34 @@ def read(path: Path, kind: str) -> Stored:
         CheckpointError: if it is missing or not what was written.
         ResourceError: if it cannot be read.
     """
+    hint = "is this a run folder of rnncli train?"
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _bad(str(path), f"larger than {MAX_BYTES:,} bytes")
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError("no such file", "is this a run folder of rnncli train?", Place(str(path))) from None
+        raise CheckpointError("no such file", hint, Place(str(path))) from None
     except IsADirectoryError:
-        raise _bad(str(path), "is a folder") from None
+        raise CheckpointError("is a folder", hint, Place(str(path))) from None
+    except ValueError:
+        raise CheckpointError("is not the name of a file", hint, Place(str(path))) from None
     except OSError as error:
-        raise ResourceError(f"cannot read: {error.strerror}", place=Place(str(path))) from None
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+            raise CheckpointError(f"not a file: {error.strerror}", hint, Place(str(path))) from None
+        raise ResourceError(f"cannot read: {error.strerror}", "look at its permissions", Place(str(path))) from None
     return decode(raw, str(path), kind)
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a file, which may be a pipe; of what cannot be safetensors, such as /dev/zero, the beginning."""
+    with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+            raise _bad(str(path), f"larger than {MAX_BYTES:,} bytes")
+        start = stream.read(8)
+        if not 0 < int.from_bytes(start, "little") <= MAX_HEADER:
+            return start + stream.read(64)
+        if stream.seekable():  # so that nothing is held twice
+            stream.seek(0)
+            return stream.read()
+        return start + stream.read()
 
 
 def write(path: Path, raw: bytes, previous: Path | None = None) -> None:
@@ -181,9 +198,7 @@ def _described(raw: bytes, file: str) -> dict[str, Any]:
     header = _header(raw, file)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or set(metadata) != {"rnncli"} or not isinstance(metadata["rnncli"], str):
-        raise _bad(file, "not a model of rnncli")
-    if len(header) > MAX_TENSORS:
-        raise _bad(file, f"{len(header):,} tensors")
+        raise CheckpointError("not a model of rnncli", "rnncli train writes one", Place(file))
     end = 0
     for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
         if entry["dtype"] not in _DTYPES or entry["data_offsets"][0] != end:
@@ -209,6 +224,9 @@ def _header(raw: bytes, file: str) -> dict[str, Any]:
         raise CheckpointError("a pickle or zip, which is never loaded", "rnncli reads safetensors", Place(file))
     if size > MAX_HEADER or size > len(raw) - 8:
         raise _bad(file, "truncated, or not safetensors")
+    count = raw.count(b'"data_offsets"', 8, 8 + size)
+    if count > MAX_TENSORS:  # so many take seconds to parse
+        raise _bad(file, f"{count:,} tensors")
     header = _json(raw[8 : 8 + size].decode(errors="replace"), file)
     valid = all(
         isinstance(entry, dict)

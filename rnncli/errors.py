@@ -20,6 +20,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+_LONGEST_KEY, _LONGEST_TEXT = 80, 400  # characters shown; a value of a user can have millions
+
+
+def clipped(text: str, most: int = _LONGEST_TEXT) -> str:
+    """`text` on one line, and cut if it is longer than `most` characters."""
+    return (text if len(text) <= most else f"{text[: most - 1]}…").replace("\n", "\\n")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -31,8 +38,9 @@ class Place:
     key: str | None = None
 
     def __str__(self) -> str:
-        position = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        return " ".join(part for part in (position, self.key) if part)
+        file = None if self.file is None else clipped(self.file)
+        position = ":".join(str(part) for part in (file, self.line, self.column) if part is not None)
+        return " ".join(part for part in (position, clipped(self.key or "", _LONGEST_KEY)) if part)
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,9 @@ class Problem:
     place: Place = Place()
 
     def __str__(self) -> str:
-        text = f"{self.place}: {self.message}" if str(self.place) else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        message = clipped(self.message)
+        text = f"{self.place}: {message}" if str(self.place) else message
+        return f"{text} ({clipped(self.hint)})" if self.hint else text
 
 
 class RnncliError(Exception):
@@ -64,8 +73,8 @@ class RnncliError(Exception):
             {
                 "code": self.exit_code,
                 "kind": self.kind,
-                "message": problem.message,
-                "hint": problem.hint,
+                "message": clipped(problem.message),
+                "hint": problem.hint and clipped(problem.hint),
                 **asdict(problem.place),
             }
             for problem in self.problems

@@ -1,7 +1,8 @@
-"""What a network has learned: its weights by layer, direction and gate. NumPy alone."""
+"""What a network has learned: its weights by layer, direction and gate. NumPy alone, without torch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from rnncli.checkpoint import Stored, Tensors
+from rnncli.config import schema
+from rnncli.config.document import Document
+from rnncli.config.load import check as check_config
 from rnncli.data.panel import Columns
+from rnncli.errors import CheckpointError, ConfigError, Place
 from rnncli.model.reference import GATES, sigmoid
 from rnncli.model.sizes import Sizes
 
@@ -38,6 +43,42 @@ class Block:
     gate: str | None
     first_row: int
     values: Array
+
+
+_RECURRENT = re.compile(r"(weight_[ihc]h|bias_[ih]h)_l([0-9]{1,3})(_reverse)?")
+
+
+def check(model: Stored, file: str) -> None:
+    """See that the recurrent weights are those of the config beside them.
+
+    Raises:
+        CheckpointError: if they are not, or there is no such config.
+    """
+    try:
+        values = model.content.get("config")
+        settings = check_config(Document(values if isinstance(values, dict) else {}, {})).model
+    except ConfigError as error:
+        raise CheckpointError(f"damaged: {error.problems[0]}", "train again", Place(file)) from None
+    names = {name.removeprefix("network.backbone.") for name in model.tensors if name.startswith("network.backbone.")}
+    ends = ["", "_reverse"] if settings.bidirectional else [""]
+    kinds = ("weight_ih", "weight_hh")
+    needed = {f"{kind}_l{layer}{end}" for layer in range(settings.num_layers) for end in ends for kind in kinds}
+    odd = needed - names or {name for name in names if not _fits(name, model.tensors, settings)}
+    if odd:
+        raise CheckpointError(f"damaged: {min(odd)} is not that of its config", "train again", Place(file))
+
+
+def _fits(name: str, tensors: Tensors, settings: schema.Model) -> bool:
+    """Whether a recurrent tensor has its shape; what the first layer reads is not known here."""
+    parts = _RECURRENT.fullmatch(name)
+    if parts is None or int(parts[2]) >= settings.num_layers or bool(parts[3]) > settings.bidirectional:
+        return False
+    size, tensor = settings.hidden_size, tensors[f"network.backbone.{name}"]
+    shape = tensor.shape
+    rows = size if parts[1] == "weight_ch" else len(GATES[settings.cell]) * size
+    columns = () if parts[1].startswith("bias") else shape[1:] if parts[1] == "weight_ih" else (size,)
+    ranks = 1 if parts[1].startswith("bias") else 2
+    return tensor.dtype == np.float32 and shape == (rows, *columns) and len(shape) == ranks
 
 
 def blocks(model: Stored) -> Iterator[Block]:

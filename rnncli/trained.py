@@ -15,6 +15,7 @@ from rnncli import checkpoint
 from rnncli.config import schema
 from rnncli.config.document import Document
 from rnncli.config.load import check
+from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
@@ -170,6 +171,8 @@ def saved_parts(stored: checkpoint.Stored, file: str) -> tuple[schema.Config, Co
         config = check(Document(values if isinstance(values, dict) else {}, {}))
         columns = TypeAdapter(Columns).validate_json(json.dumps(content["columns"]), strict=True)
         said = TypeAdapter(_Said).validate_json(json.dumps(content["scaler"]), strict=True)
+        if columns.frequency is not None and not clock.is_frequency(columns.frequency, columns.time_format):
+            raise ValueError(f"{columns.frequency!r} is not a frequency")
         scaler = _scaler(stored.tensors, said, config, columns)
     except ConfigError as error:
         raise CheckpointError(f"damaged: {error.problems[0]}", _RESTORE, Place(file)) from None

@@ -731,10 +731,10 @@ def test_a_file_that_may_not_be_read_is_a_matter_of_permission(tmp_path: Path, m
     path = tmp_path / "last.safetensors"
     path.write_bytes(RAW)
 
-    def denied(self: Path) -> bytes:
+    def denied(self: Path, mode: str) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(ResourceError, match="cannot read: Permission denied"):
         checkpoint.read(path, checkpoint.STATE)
 

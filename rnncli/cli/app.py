@@ -22,11 +22,13 @@ from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
 from rnncli.cli.schema import schema
 from rnncli.cli.train import train
-from rnncli.errors import Interrupted, ResourceError, RnncliError, UsageError
+from rnncli.cli.usage import usage_error
+from rnncli.errors import Interrupted, Place, ResourceError, RnncliError, UsageError
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
 5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true), 130 SIGINT and 143 SIGTERM
 (state saved first), 141 stdout closed."""
+MOST_LINES = 6  # of an error; with --format json all problems are told
 
 # Typer's own error classes have no public name, but every one of them is a base of this one
 _USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
@@ -109,7 +111,7 @@ def _guarded(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except _USAGE_ERRORS as error:
-        return _report_usage(error)
+        return _report_usage(error, argv)
     except RnncliError as error:
         _report(error)
         return error.exit_code
@@ -133,31 +135,30 @@ def _report(error: RnncliError) -> None:
         console.say(traceback.format_exc().rstrip())
     problems = list(error.problems)
     lines = [str(problem) for problem in problems]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES - 1 :] = [f"and {len(lines) - MOST_LINES + 1} more problems (--format json lists them all)"]
     word = "" if isinstance(error, Interrupted) else "error: "
     console.fail(error.as_json(), [f"{word}{lines[0]}", *(f"       {line}" for line in lines[1:])])
 
 
-def _report_usage(error: Any) -> int:
+def _report_usage(error: Any, argv: Sequence[str]) -> int:
     """Typer's own errors: wrong options, unknown commands, or no command at all."""
-    text = error.format_message()
-    if console.settings.format == "json":
-        console.fail(UsageError(text).as_json(), [])
-    elif type(error).__name__ == "NoArgsIsHelpError":
-        console.fail({}, [text])
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.fail(UsageError("no command", "rnncli --help lists them").as_json(), [error.format_message()])
     else:
-        usage = [error.ctx.get_usage(), f"Try '{error.ctx.command_path} --help' for help.", ""] if error.ctx else []
-        console.fail({}, [*usage, f"Error: {text}"])
+        _report(usage_error(error, argv, dict(COMMANDS)))
     return 2
 
 
 def _report_other(error: Exception) -> int:
     """Errors of the machine, and bugs."""
     if isinstance(error, OSError):
-        _report(ResourceError(f"{error.strerror or error}", place=None))
+        place = Place(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        _report(ResourceError(f"{error.strerror or error}", place=place))
         console.silence(sys.stdout)
         return 5
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):
-        _report(ResourceError("out of memory", "lower training.batch_size or window.context"))
+        _report(ResourceError("out of memory", "lower training.batch_size, window.context or model.hidden_size"))
         return 5
     if os.environ.get("RNNCLI_DEBUG") or console.settings.verbose:
         console.say(traceback.format_exc().rstrip())

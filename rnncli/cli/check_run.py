@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnncli import console
-from rnncli.cli.training_run import quoted
+from rnncli.cli.settle import quoted
 from rnncli.config.load import load
 from rnncli.console import Sheet
 from rnncli.errors import OutcomeError

@@ -4,9 +4,13 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.options import file_name
+
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)],
+    runs: Annotated[
+        list[str], typer.Argument(parser=file_name, metavar="RUN...", help="Run folders.", show_default=False)
+    ],
 ) -> None:
     """Show the scores of runs side by side, the best of each metric marked.
 

@@ -1,5 +1,6 @@
 """What ``rnncli compare`` does."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,50 @@ def comparison(runs: list[Path]) -> dict[str, Any]:
     Raises:
         CheckpointError: if a run has no metrics, or the runs are not of one task.
     """
-    found = [run_folder.read_json(run / run_folder.METRICS) for run in runs]
+    found = [_metrics(run / run_folder.METRICS) for run in runs]
     for run, metrics in zip(runs, found, strict=True):
         if metrics.get("task") != found[0].get("task"):
             message = f"is {metrics.get('task')}, {runs[0]} is {found[0].get('task')}"
             raise CheckpointError(message, "compare runs of one task", Place(str(run)))
     part = "test" if all(metrics["test"] for metrics in found) else "validation"
+    names = list(dict.fromkeys(name for metrics in found for name in metrics[part]))
     rows = [
-        {"run": str(run), "parameters": metrics["parameters"], "seconds": metrics["seconds"], **metrics[part]}
+        {
+            "run": str(run),
+            "parameters": metrics["parameters"],
+            "seconds": metrics["seconds"],
+            **{name: metrics[part].get(name) for name in names},
+        }
         for run, metrics in zip(runs, found, strict=True)
     ]
-    names = [name for name in rows[0] if name not in ("run", "parameters", "seconds")]
     return {"task": found[0]["task"], "part": part, "runs": rows, "best": {name: _best(rows, name) for name in names}}
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    """The metrics of a run, as far as they are compared.
+
+    Raises:
+        CheckpointError: if they are not there, or not as they were written.
+    """
+    metrics = run_folder.read_json(path)
+    parts = [metrics.get("validation"), metrics.get("test")]
+    whole = (
+        isinstance(metrics.get("task"), str)
+        and all(_is_number(metrics.get(name)) for name in ("parameters", "seconds"))
+        and all(isinstance(part, dict) and all(map(_is_number_or_none, part.values())) for part in parts)
+    )
+    if not whole:
+        raise CheckpointError("damaged: not the metrics of a run", run_folder.AGAIN, Place(str(path)))
+    return metrics
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _best(rows: list[dict[str, Any]], name: str) -> str | None:
     known = [row for row in rows if row.get(name) is not None]
-    if not known:
+    if not known or name not in METRICS:
         return None
     choose = min if METRICS[name].smaller else max
     return str(choose(known, key=lambda row: row[name])["run"])
@@ -50,3 +78,7 @@ def sheets(result: dict[str, Any]) -> list[Sheet]:
 
 def _starred(row: dict[str, Any], name: str, best: dict[str, str]) -> str:
     return f"{console.show(row[name])}{'*' if best[name] == row['run'] else ' '}"
+
+
+def _is_number_or_none(value: object) -> bool:
+    return value is None or _is_number(value)

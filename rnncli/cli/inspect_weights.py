@@ -21,9 +21,11 @@ def inspect_weights(
     """
     from rnncli import checkpoint, console
     from rnncli.cli.weights import explanation, summary_sheets
-    from rnncli.inspection import summary, weight_values
+    from rnncli.inspection import check, summary, weight_values
 
-    stored = checkpoint.read(checkpoint.model_path(Path(run)), checkpoint.MODEL)
+    path = checkpoint.model_path(Path(run))
+    stored = checkpoint.read(path, checkpoint.MODEL)
+    check(stored, str(path))
     if values:
         rows = list(weight_values(stored))
         console.emit_rows(list(rows[0]), (tuple(row.values()) for row in rows))

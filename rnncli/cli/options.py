@@ -19,19 +19,21 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 def format_option(text: str) -> str:
     """A result format."""
     if text not in console.FORMATS:
-        raise typer.BadParameter(f"{text} is not one of {', '.join(console.FORMATS)}")
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(console.FORMATS)}")
     return text
 
 
 def file_name(text: str) -> str:
     """A file name, or - for stdin."""
-    if not text:
-        raise typer.BadParameter("an empty name")
+    if not text or "\0" in text:
+        raise typer.BadParameter("an empty name" if not text else "a NUL in a name")
     return text
 
 
 def folder_name(text: str) -> Path:
-    """A folder."""
+    """A folder, which is no stream."""
+    if text == "-":
+        raise typer.BadParameter("a run is a folder, and - is a stream")
     return Path(file_name(text))
 
 
@@ -39,7 +41,7 @@ def duration(text: str) -> float:
     """Seconds of ``90``, ``90s``, ``10m`` or ``1.5h``."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
     if not match or not math.isfinite(float(match[1])):
-        raise typer.BadParameter(f"{text} is not a time such as 90s, 10m or 1.5h")
+        raise typer.BadParameter(f"'{text}' is not a time such as 90s, 10m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -122,5 +124,5 @@ def check_device(name: str) -> str:
         UsageError: if it is not.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
-        raise UsageError(f"--device {name} is not auto, cpu, cuda or cuda:N")
+        raise UsageError(f"--device '{name}' must be auto, cpu, cuda or cuda:N")
     return name

@@ -55,16 +55,19 @@ def train(
 
     Example: rnncli train configs/sunspots.yaml model.hidden_size=128 --out runs/wide
     """
-    from rnncli.cli import training_run
+    from rnncli.cli.settle import quoted, settle
 
     keys = list(overrides or [])
     if config is not None and resume is not None and ("=" in config or config.startswith("~")):
         keys, config = [config, *keys], None
     if data is not None:
-        keys.append(f"data.path={training_run.quoted(data)}")
+        keys.append(f"data.path={quoted(data)}")
     if device is not None:
         keys.append(f"training.device={check_device(device)}")
-    settings, folder = training_run.settle(config, keys, out, resume, overwrite, FREE_ON_RESUME)
+    settings, folder = settle(config, keys, out, resume, overwrite, FREE_ON_RESUME)
+
+    from rnncli.cli import training_run
+
     training_run.run(
         settings,
         training_run.Request(

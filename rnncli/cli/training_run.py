@@ -1,19 +1,15 @@
-"""What ``rnncli train`` does: settle config and folder, train with progress on stderr, print the metrics."""
+"""What ``rnncli train`` does: train with progress on stderr, print the metrics."""
 
-import json
 import math
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rnncli import console
 from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
-from rnncli.config.load import differences, load
 from rnncli.data.frames import open_tables
-from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
 from rnncli.evaluation.evaluate import document, score
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch
@@ -21,49 +17,7 @@ from rnncli.training.manifest import describe, parameters
 from rnncli.training.request import Request, Watch
 from rnncli.training.train import Outcome, train
 
-__all__ = ["Request", "quoted", "run", "settle"]
-
-
-def quoted(text: str) -> str:
-    """A file name as an override's value, whatever is in it."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def settle(
-    config: str | None, keys: Sequence[str], out: Path | None, resume: Path | None, overwrite: bool, free: Sequence[str]
-) -> tuple[schema.Config, Path]:
-    """The config of the run and its folder.
-
-    Raises:
-        UsageError: if there is no config, or --out beside --resume.
-        ConfigError: if a resumed run's config was changed in a key that is not in `free`.
-    """
-    if resume is None:
-        if config is None:
-            raise UsageError("no CONFIG", "rnncli train CONFIG, or --resume DIR")
-        return load(config, keys), out or Path("runs") / Path(config).stem
-    if overwrite:
-        raise UsageError("--overwrite beside --resume", "a resumed run goes on with what is there")
-    if out is not None:
-        raise UsageError("--out beside --resume", "a resumed run stays in its folder")
-    begun_with = resume / run_folder.CONFIG
-    if not begun_with.exists():
-        if config is None:
-            raise CheckpointError("no run to resume", "name the CONFIG to start it", Place(str(begun_with)))
-        return load(config, keys), resume
-    old = load(str(begun_with))
-    new = load(config, keys) if config else load(str(begun_with), keys)
-    if new.training.loss is None:  # what the data settled when the run began
-        new = new.model_copy(update={"training": new.training.model_copy(update={"loss": old.training.loss})})
-    changed = {key: pair for key, pair in differences(old, new).items() if key not in free}
-    if changed:
-        raise ConfigError(
-            [
-                Problem(f"was {before}, is {after}: a resumed run keeps it", None, Place(key=key))
-                for key, (before, after) in changed.items()
-            ]
-        )
-    return new, resume
+__all__ = ["Request", "run"]
 
 
 def run(config: schema.Config, request: Request) -> None:

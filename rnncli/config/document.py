@@ -16,8 +16,9 @@ import yaml
 
 from rnncli.errors import ConfigError, Place, Problem
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 300_000
 MAX_DEPTH = 20
+MAX_VALUES = 5000
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -123,10 +124,19 @@ def _events(text: str, file: str | None) -> Iterator[tuple[yaml.Event, Place]]:
     except yaml.MarkedYAMLError as error:
         bad = error.problem_mark or error.context_mark
         place = Place(file, bad.line + 1, bad.column + 1) if bad else Place(file)
-        raise _error(f"not YAML: {error.problem or error.context}", place) from None
+        raise _error(f"not YAML: {error.problem or error.context}", place, _advice(str(error.problem))) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _error("not YAML: a control character", Place(file, line), "save the file as plain text") from None
+
+
+def _advice(problem: str) -> str:
+    """What to do about the parser's problem."""
+    if "'\\t'" in problem:
+        return "indent with spaces"
+    if "mapping values" in problem:
+        return "quote a value with a colon in it, and indent keys alike"
+    return "look at the indentation, quotes and brackets from here upwards"
 
 
 def _check(event: yaml.Event, place: Place, depth: int, documents: int) -> None:
@@ -135,7 +145,7 @@ def _check(event: yaml.Event, place: Place, depth: int, documents: int) -> None:
     if getattr(event, "tag", None) not in (None, "!"):
         raise _error(f"tags such as {event.tag} are not supported", place, "write the plain value")  # type: ignore[attr-defined]
     if depth > MAX_DEPTH:
-        raise _error(f"nested more than {MAX_DEPTH} deep", place)
+        raise _error(f"nested more than {MAX_DEPTH} deep", place, "a config has sections of keys")
     if documents > 1:
         raise _error("a second document starts here", place, "one config a file")
 
@@ -146,7 +156,9 @@ def _build(text: str, file: str | None) -> tuple[Any, dict[Path, Place]]:
     stack: list[_Open] = []
     root: Any = None
     documents = 0
-    for event, place in _events(text, file):
+    for number, (event, place) in enumerate(_events(text, file)):
+        if number > MAX_VALUES:
+            raise _error(f"more than {MAX_VALUES:,} values", place, "is this a config?")
         documents += isinstance(event, yaml.DocumentStartEvent)
         _check(event, place, len(stack), documents)
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):

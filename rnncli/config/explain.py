@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rnncli.config import rules
+from rnncli.config import rules, size
 from rnncli.config.document import Document, Path
 from rnncli.config.schema import Config
 from rnncli.errors import Place, Problem
@@ -33,11 +33,15 @@ FOREIGN_NAMES = {
 }
 _OUR_NAME = {foreign: ours for ours, names in FOREIGN_NAMES.items() for foreign in names}
 
+MOST_GUESSES = 50  # unknown keys for which the one that was meant is looked for; beyond, it is another kind of file
+SCHEMA_HINT = "rnncli schema lists every key"
+
 _TYPES = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "string_unicode": "must be text in UTF-8",
     "list_type": "must be a list",
     "model_type": "must be a mapping",
     "dict_type": "must be a mapping",
@@ -64,7 +68,8 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
         unknown = item["type"] == "extra_forbidden"
         path = item["loc"] if unknown else _in_document(item["loc"], document)
         seen.setdefault(path, []).append(item)
-    problems = [Problem(*_wording(path, items), place_of(document, path)) for path, items in seen.items()]
+    guess = len(seen) <= MOST_GUESSES
+    problems = [Problem(*_wording(path, items, guess), place_of(document, path)) for path, items in seen.items()]
     try:
         good = Config.model_validate(_without(document.values, set(seen)))
     except ValidationError:  # a required key is among the bad ones
@@ -91,7 +96,9 @@ def place_of(document: Document, path: Path) -> Place:
 
 def suggest(path: Path) -> str | None:
     """The key that was meant, if one can be guessed."""
-    name = str(path[-1])
+    name = str(path[-1]).strip().lower()
+    if len(path) == 1 and name in ALL_KEYS:
+        return f"did you mean {name}?"
     if name in _OUR_NAME:
         return f"did you mean {_OUR_NAME[name]}?"
     elsewhere = [key for key in leaves() if key.split(".")[-1] == name]
@@ -132,20 +139,40 @@ def _in_document(location: tuple[str | int, ...], document: Document) -> Path:
     return path
 
 
-def _wording(path: Path, items: list[Any]) -> tuple[str, str | None]:
+def _wording(path: Path, items: list[Any], guess: bool) -> tuple[str, str | None]:
     """Message and hint for the errors of one key (a union gives one error a member)."""
     kinds = {item["type"] for item in items}
     if "extra_forbidden" in kinds:
-        return "unknown key", suggest(path)
+        return "unknown key", (suggest(path) if guess else None) or SCHEMA_HINT
     if "missing" in kinds:
-        return "is required", None
+        return "is required", "rnncli init DATA writes a config that has it"
     value = items[0]["input"]
-    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
+    shown = _shown(value)
+    if kinds == {"string_pattern_mismatch"}:  # only a device has a pattern
+        return f"must be auto, cpu, cuda or cuda:N, not {shown}", None
     ranged = [item for item in items if item["type"] not in _TYPES and item["type"] != "literal_error"]
     if ranged:
-        return f"{ranged[0]['msg'][0].lower()}{ranged[0]['msg'][1:]}, not {shown}", None
+        return f"{ranged[0]['msg'][0].lower()}{ranged[0]['msg'][1:]}, not {shown}", _size(path, value)
     literals = [item["ctx"]["expected"].replace("'", "") for item in items if item["type"] == "literal_error"]
     wanted = [_TYPES[item["type"]].removeprefix("must be ") for item in items if item["type"] in _TYPES]
     close = difflib.get_close_matches(str(value).lower(), " ".join(literals).replace(",", "").split(), 1)
     hint = f"did you mean {close[0]}?" if close and isinstance(value, str) else None
     return f"must be {' or '.join(dict.fromkeys(literals + wanted))}, not {shown}", hint
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML writes it, and not all of it if it is long."""
+    words = {"None": "null", "True": "true", "False": "false"}
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write a number of thousands of digits
+        text = "a number of thousands of digits"
+    text = words.get(text, text)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _size(path: Path, value: Any) -> str | None:
+    """What a hidden size that is out of bounds would take."""
+    if path != ("model", "hidden_size") or not isinstance(value, int) or value < 1:
+        return None
+    return f"so many units need {size.shown(size.square(min(value, 10**99)))}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +13,7 @@ from pydantic import ValidationError
 from rnncli.config import rules
 from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
 from rnncli.config.document import dump as dump_values
-from rnncli.config.explain import ALL_KEYS, conflicts, explain, leaves, suggest
+from rnncli.config.explain import ALL_KEYS, SCHEMA_HINT, conflicts, explain, leaves, suggest
 from rnncli.config.schema import Config
 from rnncli.errors import ConfigError, Place, Problem, ResourceError
 
@@ -19,14 +22,14 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
     """Read, override, check and resolve the config in the file at `path`.
 
     Args:
-        path: a YAML file.
+        path: a YAML file, or - for stdin.
         overrides: ``section.key=value`` sets a key, ``~section.key`` restores its default.
 
     Raises:
         ConfigError: with every problem found.
         ResourceError: if the file cannot be read.
     """
-    return check(apply(parse(_read(path), path), overrides))
+    return check(apply(parse(_read(path), "stdin" if path == "-" else path), overrides))
 
 
 def check(document: Document) -> Config:
@@ -63,22 +66,38 @@ def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
 def _read(path: str) -> str:
+    hint = "CONFIG is a YAML file, or - for stdin; rnncli init DATA writes one"
+    if not path or "://" in path:
+        raise _refuse(path, "only local files are read" if path else "the name of CONFIG is empty", hint)
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise _refuse(path, "no such file", "rnncli train CONFIG takes a YAML file") from None
-    except (IsADirectoryError, ValueError):
-        raise _refuse(path, "is not a file") from None
+        content = _bytes(path)
     except OSError as error:
-        raise ResourceError(f"cannot read: {error.strerror}", place=Place(path)) from None
+        if error.errno in _NO_FILE:
+            message = "no such file" if error.errno == errno.ENOENT else f"not a file: {error.strerror}"
+            raise _refuse(path, message, hint) from None
+        raise ResourceError(f"cannot read: {error.strerror}", "look at its permissions", Place(path)) from None
+    except ValueError:
+        raise _refuse(path, "is not the name of a file", hint) from None
     if len(content) > MAX_BYTES:
         raise _refuse(path, f"larger than {MAX_BYTES:,} bytes", "is this a config?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _refuse(path, f"not UTF-8 at byte {error.start}", "save it as UTF-8") from None
+
+
+def _bytes(path: str) -> bytes:
+    """At most one byte more than a config may have."""
+    if path != "-":
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _refuse(path: str, message: str, hint: str | None = None) -> ConfigError:
@@ -97,16 +116,19 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
         removed = text.startswith("~")
         key, equals, value = text.removeprefix("~").partition("=")
         path = tuple(key.split("."))
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ConfigError([Problem("not UTF-8", "write it in UTF-8, or rename the file", Place(key=text))])
         if bool(equals) == removed or not all(path) or len(path) > 2:
             hint = "section.key=value sets a key, ~section.key restores its default"
             raise ConfigError([Problem("not an override", hint, Place(key=text))])
         section = values if len(path) == 1 else values.setdefault(path[0], {})
         if not isinstance(section, dict):
-            raise ConfigError([Problem(f"{path[0]} is not a section", None, document.place((path[0],)))])
+            hint = f"write {path[0]}: {{{path[-1]}: …}}"
+            raise ConfigError([Problem(f"{path[0]} must be a mapping", hint, document.place((path[0],)))])
         if removed:
             section.pop(path[-1], None)
             if key not in ALL_KEYS:
-                raise ConfigError([Problem("unknown key", suggest(path), Place(key=text))])
+                raise ConfigError([Problem("unknown key", suggest(path) or SCHEMA_HINT, Place(key=text))])
         else:
             try:
                 section[path[-1]] = parse_value(value)
@@ -114,4 +136,6 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
                 problem = error.problems[0]
                 raise ConfigError([Problem(problem.message, problem.hint, Place(key=text))]) from None
             places[path] = Place(key=text)
+            if path[0] not in ALL_KEYS:
+                places.setdefault(path[:1], Place(key=text))
     return Document(values, places, document.file)

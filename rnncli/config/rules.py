@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from rnncli.config import size
 from rnncli.config.schema import BaselineName, Config, Data
 
 DEFAULT_CONTEXT = 96
@@ -56,6 +57,9 @@ def _model(config: Config) -> Iterator[Conflict]:
             f"has no effect on {model.cell}",
             "it belongs to the cells rnn and carry_lstm",
         )
+    if size.gigabytes(model) > size.MOST_GIGABYTES:
+        message = f"{model.num_layers} layers of {model.hidden_size:,} units need {size.shown(size.gigabytes(model))}"
+        yield Conflict("model.hidden_size", message, "lower it")
     if model.dropout and model.num_layers == 1:
         yield Conflict(
             "model.dropout", "has no effect with one layer: it acts between layers", "raise model.num_layers"
@@ -154,6 +158,9 @@ def _split(config: Config) -> Iterator[Conflict]:
         yield Conflict("scale.per", "series held out whole have no training rows", "set scale.per: panel")
     for key in ("validation", "test"):
         value = getattr(split, key)
+        if isinstance(value, str) and not any(letter.isdigit() for letter in value):
+            yield Conflict(f"split.{key}", f"must be a fraction, a count or a time, not {value}")
+            continue
         if isinstance(value, str) and by == "series":
             yield Conflict(f"split.{key}", "a time needs split.by: time", "give a fraction or a count")
         if isinstance(value, str) and not config.data.time:

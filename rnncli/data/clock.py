@@ -224,6 +224,14 @@ def season(frequency: str | None) -> int:
     return int(cycle / gap) if cycle % gap == pd.Timedelta(0) else 1
 
 
+def is_frequency(text: str, form: str | None) -> bool:
+    """Whether `text` can be the frequency of a time column in the given format."""
+    try:
+        return float(text) > 0 if form in (None, INTEGER, NUMBER) else to_offset(text) is not None
+    except ValueError:
+        return False
+
+
 def regular(times: NDArray[np.generic], frequency: str) -> NDArray[np.bool_]:
     """(rows - 1,) whether each time follows the one before by the frequency."""
     if len(times) < 2:

@@ -113,7 +113,8 @@ def _moment(text: str, columns: Columns, kind: str) -> np.generic:
                 return moment
         except clock.TimeError:
             continue
-    raise DataError(f"split: {text} is not a time like {clock.example(str(columns.time_format))}")
+    wanted = clock.example(str(columns.time_format))
+    raise DataError(f"split: {text} is not a time like {wanted}", "write it as the time column does")
 
 
 def _by_series(panel: Panel, columns: Columns, settings: schema.Split, horizon: int, seed: int) -> Split:

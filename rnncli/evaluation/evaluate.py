@@ -172,7 +172,7 @@ def history(model: TrainedModel, data: Prepared) -> History:
         scaler=data.scaler,
         train=data.split.train,
         origins=training_origins(data.panel, data.split.train, every_row, stride),
-        context=shape.context,
+        context=min(shape.context, int(data.panel.lengths().max())),
         horizon=shape.horizon,
         filled=newest_known(data.panel, model.scaler.targets),
     )

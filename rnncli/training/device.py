@@ -25,7 +25,8 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cpu")
     number = int(name.partition(":")[2] or 0)
     if number >= max(count, 1):
-        raise UsageError(f"--device {name}: there {'is 1 device' if count == 1 else f'are {count} devices'}")
+        there = f"there {'is 1 device' if count == 1 else f'are {count} devices'}"
+        raise UsageError(f"--device {name}: {there}", "--device auto takes one if it can")
     if not count:
         raise ResourceError(f"--device {name}: no CUDA device here", "use --device cpu, or a torch built for CUDA")
     return torch.device("cuda", number)

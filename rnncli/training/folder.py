@@ -19,6 +19,8 @@ CONFIG, HISTORY, METRICS, MANIFEST = "config.yaml", "history.csv", "metrics.json
 MODEL, LAST, PREVIOUS = checkpoint.MODEL_FILE, "last.safetensors", "prev.safetensors"
 LOCK = ".lock"
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "learning_rate", "skipped_updates")
+A_RUN, _PERMISSIONS = "is this a finished run of rnncli train?", "look at its permissions"
+AGAIN = "rnncli train --resume writes it again"
 FILES = (LAST, PREVIOUS, MODEL, HISTORY, METRICS, MANIFEST, CONFIG)  # removed in this order: states before their config
 
 
@@ -47,7 +49,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _lock(lock)
     except OSError as error:
-        raise ResourceError(f"cannot write: {error.strerror}", place=Place(str(folder))) from None
+        raise ResourceError(f"cannot write: {error.strerror}", "name another folder", Place(str(folder))) from None
     try:
         checkpoint.clean(folder)
         yield
@@ -111,11 +113,15 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise CheckpointError("no such file", "is this a finished run of rnncli train?", Place(str(path))) from None
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"cannot be read: {error}", place=Place(str(path))) from None
+        raise CheckpointError("no such file", A_RUN, Place(str(path))) from None
+    except PermissionError as error:
+        raise ResourceError(f"cannot read: {error.strerror}", _PERMISSIONS, Place(str(path))) from None
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}", A_RUN, Place(str(path))) from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"damaged: not JSON: {error}", AGAIN, Place(str(path))) from None
     if not isinstance(value, dict):
-        raise CheckpointError("is not a JSON object", place=Place(str(path)))
+        raise CheckpointError("damaged: not a JSON object", AGAIN, Place(str(path)))
     return value
 
 

@@ -64,7 +64,7 @@ def _a_step(network: Network, windows: Windows) -> int:
     backbone = network.backbone
     directions = len(backbone.directions)
     gates = len(backbone.cell.gates) * KEPT_A_GATE + 2 * len(backbone.cell.states)
-    inputs = 3 * (windows.data.inputs.shape[1] + network.inputs.width("static"))
+    inputs = 3 * (windows.data.inputs.shape[1] + network.sizes.width(network.sizes.static))
     return inputs + backbone.num_layers * directions * backbone.hidden_size * (gates + 2)
 
 

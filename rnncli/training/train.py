@@ -54,12 +54,12 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
     for note in data.panel.notes:
         watch.warn(note)
     digest = tables.digest()
+    network = build_network(config, data.columns, config.seed).to(device)  # before any file, if memory does not do
     with run_folder.locked(request.folder):
         stored = _begin_or_find(config, request, watch)
         if stored is not None:
             data = _as_begun(data, stored, digest, request)
         fit = _fit(data, device)
-        network = build_network(config, data.columns, config.seed).to(device)
         state = FitState(network, Optimizer(network.parameters(), config.training))
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
         if stored is not None:

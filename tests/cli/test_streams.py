@@ -15,6 +15,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from command_line import environment, process, shell
 
 STRANGE_IDS = ("plain", "[x][/]", "\x1b[2J", "\u202eé")
 STRANGE_TARGET = "[/]\x1b[31m\u202e"
@@ -30,29 +31,6 @@ DOCUMENTS = (
 ROWS = (["predict", "run"], ["inspect-weights", "run", "--values"])
 
 
-def _environment(changes: dict[str, str | None] | None = None) -> dict[str, str]:
-    merged = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", **(changes or {})}
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        if name not in (changes or {}):
-            merged.pop(name, None)
-    return {name: value for name, value in merged.items() if value is not None}
-
-
-def _process(arguments, cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=None, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "rnncli", *map(str, arguments)],
-        cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=_environment(env), timeout=120, **options,
-    )  # fmt: skip
-
-
-def _shell(line: str, cwd: Path, env=None):
-    """Run a shell line, in which ``rnncli`` is this one; for redirections that subprocess cannot make."""
-    text = line.replace("rnncli", f"{sys.executable} -m rnncli")
-    return subprocess.run(
-        ["bash", "-c", text], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, env=_environment(env), timeout=120
-    )
-
-
 def _terminal(arguments, cwd, env=None, columns=80) -> tuple[int, str]:
     """Exit code and everything that a terminal of that width is sent."""
     controller, terminal = pty.openpty()
@@ -60,7 +38,7 @@ def _terminal(arguments, cwd, env=None, columns=80) -> tuple[int, str]:
     with subprocess.Popen(
         [sys.executable, "-m", "rnncli", *map(str, arguments)],
         cwd=cwd, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
-        env=_environment({"TERM": "xterm", **(env or {})}),
+        env=environment({"TERM": "xterm", **(env or {})}),
     ) as process:  # fmt: skip
         os.close(terminal)
         received = b""
@@ -91,7 +69,7 @@ def _rows_of_csv(text: str) -> list[list[str]]:
 
 def test_training_prints_one_json_document_and_its_progress_beside_it(trained, tmp_path):
     _train_in(tmp_path, trained)
-    done = _process(["train", "waves.yaml", "--out", "run"], tmp_path)
+    done = process(["train", "waves.yaml", "--out", "run"], tmp_path)
     assert done.returncode == 0
     document = json.loads(done.stdout)
     assert list(document) == SUMMARY_KEYS
@@ -232,14 +210,14 @@ def test_a_reader_that_has_left_is_exit_code_141(trained, arguments, unbuffered)
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = _process(arguments, trained, stdout=writer, env={"PYTHONUNBUFFERED": unbuffered})
+        done = process(arguments, trained, stdout=writer, env={"PYTHONUNBUFFERED": unbuffered})
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_head_takes_one_line_of_many(trained):
-    done = _shell('rnncli inspect-weights run --values | (head -1; exec <&-); echo "${PIPESTATUS[0]}"', trained)
+    done = shell('rnncli inspect-weights run --values | (head -1; exec <&-); echo "${PIPESTATUS[0]}"', trained)
     header, code = done.stdout.decode().splitlines()
     assert header.startswith("parameter,")
     assert code in ("141", "0")  # 0 if all of it was in the pipe before head left
@@ -249,7 +227,7 @@ def test_head_takes_one_line_of_many(trained):
 def test_predict_into_a_closed_pipe(trained):
     reader, writer = os.pipe()
     os.close(reader)
-    done = _process(["predict", "run", "--json"], trained, stdout=writer)
+    done = process(["predict", "run", "--json"], trained, stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
 
@@ -258,7 +236,7 @@ def test_training_is_saved_although_nobody_reads_its_result(invoke, trained, tmp
     _train_in(tmp_path, trained)
     reader, writer = os.pipe()
     os.close(reader)
-    done = _process(["train", "waves.yaml", "--out", "run"], tmp_path, stdout=writer)
+    done = process(["train", "waves.yaml", "--out", "run"], tmp_path, stdout=writer)
     os.close(writer)
     assert done.returncode == 141
     assert b"Traceback" not in done.stderr
@@ -271,7 +249,7 @@ def test_training_is_saved_although_nobody_reads_its_result(invoke, trained, tmp
 )
 def test_a_closed_stdout_is_exit_code_5(trained, arguments):
     before = sorted(trained.rglob("*"))
-    done = _shell(f"rnncli {arguments} >&-", trained)
+    done = shell(f"rnncli {arguments} >&-", trained)
     assert done.returncode == 5
     assert done.stderr.decode().startswith("error: stdout is closed")
     assert sorted(trained.rglob("*")) == before
@@ -281,7 +259,7 @@ def test_a_closed_stdout_is_exit_code_5(trained, arguments):
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("arguments", ["inspect-weights run", "inspect-weights run --values --json", "--help"])
 def test_a_full_disk_under_stdout_is_exit_code_5(trained, arguments, unbuffered):
-    done = _shell(f"rnncli {arguments} >/dev/full", trained, {"PYTHONUNBUFFERED": unbuffered})
+    done = shell(f"rnncli {arguments} >/dev/full", trained, {"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 5
     assert done.stderr.decode().count("\n") == 1
     assert "No space left" in done.stderr.decode()
@@ -294,14 +272,14 @@ def test_a_full_disk_under_stdout_is_exit_code_5(trained, arguments, unbuffered)
     [("inspect-weights run --quiet", 0), ("trian", 2), ("", 2), ("inspect-weights nowhere", 4), ("predict", 2)],
 )
 def test_stderr_is_not_needed(trained, arguments, code, redirection):
-    done = _shell(f"rnncli {arguments} {redirection}", trained)
+    done = shell(f"rnncli {arguments} {redirection}", trained)
     assert done.returncode == code
     assert bool(done.stdout) == (code == 0)
 
 
 def test_training_goes_on_when_nobody_hears_its_progress(trained, tmp_path):
     _train_in(tmp_path, trained)
-    done = _shell("rnncli train waves.yaml --out run 2> >(true)", tmp_path)
+    done = shell("rnncli train waves.yaml --out run 2> >(true)", tmp_path)
     assert done.returncode == 0
     assert json.loads(done.stdout)["epochs"] == 2
 
@@ -315,7 +293,7 @@ def test_a_bare_environment_changes_no_byte(invoke, trained):
         "HOME": None, "LANG": None, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "TERM": "dumb",
         "COLUMNS": "0", "NO_COLOR": "1", "XDG_CACHE_HOME": None,
     }  # fmt: skip
-    done = _process(["predict", "run"], trained, env=bare)
+    done = process(["predict", "run"], trained, env=bare)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode("utf-8") == invoke("predict", "run", cwd=trained).out
 
@@ -323,24 +301,24 @@ def test_a_bare_environment_changes_no_byte(invoke, trained):
 @pytest.mark.parametrize("columns", ["0", "1", "20", "abc", "-5", "100000"])
 @pytest.mark.parametrize("arguments", [["inspect-weights", "run"], ["--help"]], ids=" ".join)
 def test_any_width_will_do(trained, arguments, columns):
-    done = _process(
+    done = process(
         [*arguments, *(["--format", "table"] if "run" in arguments else [])], trained, env={"COLUMNS": columns}
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert len(done.stdout) > 500
 
 
-def test_colours_follow_the_environment(trained):
+def test_colours_follow_theenvironment(trained):
     arguments = ["inspect-weights", "run", "--format", "table"]
-    plain = _process(arguments, trained).stdout
+    plain = process(arguments, trained).stdout
     assert b"\x1b" not in plain
-    assert b"\x1b" not in _process(arguments, trained, env={"NO_COLOR": "1"}).stdout
-    assert b"\x1b[" in _process(arguments, trained, env={"FORCE_COLOR": "1"}).stdout
+    assert b"\x1b" not in process(arguments, trained, env={"NO_COLOR": "1"}).stdout
+    assert b"\x1b[" in process(arguments, trained, env={"FORCE_COLOR": "1"}).stdout
 
 
 def test_forced_colours_stay_out_of_data(trained):
     for format in ("json", "csv"):
-        done = _process(["inspect-weights", "run", "--format", format], trained, env={"FORCE_COLOR": "1"})
+        done = process(["inspect-weights", "run", "--format", format], trained, env={"FORCE_COLOR": "1"})
         assert b"\x1b" not in done.stdout
 
 
@@ -542,6 +520,6 @@ def test_a_stdin_without_a_table_is_exit_code_3(invoke, trained, tmp_path, monke
 
 
 def test_a_closed_stdin_is_exit_code_3(trained):
-    done = _shell("rnncli predict run --data - <&-", trained)
+    done = shell("rnncli predict run --data - <&-", trained)
     assert (done.returncode, done.stdout) == (3, b"")
     assert done.stderr.decode().startswith("error: stdin is closed")

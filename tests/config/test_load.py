@@ -118,7 +118,7 @@ def test_a_key_in_the_wrong_section_is_told_its_own(problems, base, key):
 
 def test_a_word_like_no_key_gets_no_suggestion(problems, base):
     (found,) = problems(f"{base}xyzzy: 1\n")
-    assert found.hint is None
+    assert found.hint == "rnncli schema lists every key"
 
 
 @pytest.mark.parametrize("value", ["LSTM", "Lstm", "ltsm", "grru"])
@@ -154,12 +154,6 @@ def test_limits(problems, base, key, value):
     assert len(str(found[0])) < 250
 
 
-def test_a_section_is_a_mapping(problems, base):
-    for value in ("lstm", "[]", "3"):
-        (found,) = problems(f"{base}model: {value}\n")
-        assert (found.place.key, found.message.startswith("must be a mapping")) == ("model", True)
-
-
 # overrides
 
 
@@ -184,29 +178,6 @@ def test_the_last_override_of_a_key_counts(read, base):
 
 def test_restoring_what_is_not_set_is_no_mistake(read, base):
     assert read(base, ["~model.dropout", "~training"]).model.dropout == 0.0
-
-
-@pytest.mark.parametrize("text", ["model.units=3", "units=3", "~model.units", "~units"])
-def test_an_override_of_an_unknown_key_is_refused_with_a_suggestion(problems, base, text):
-    (found,) = problems(base, [text])
-    assert found.message == "unknown key"
-    assert found.hint == "did you mean model.hidden_size?"
-    assert text in str(found.place)
-
-
-@pytest.mark.parametrize(
-    "text", ["hidden_size", "=3", "a.b.c=1", ".=3", "model.=3", "~", "~model.dropout=1", "~=1", ""]
-)
-def test_what_is_no_override_is_refused(problems, base, text):
-    (found,) = problems(base, [text])
-    assert "not an override" in found.message
-    assert found.place.key == text
-
-
-@pytest.mark.parametrize("text", ["data.target=[a", "data.target={", "data.target='a"])
-def test_a_broken_value_is_refused_by_the_name_of_its_override(problems, base, text):
-    (found,) = problems(base, [text])
-    assert text.partition("=")[0] in str(found.place)
 
 
 @pytest.mark.parametrize(

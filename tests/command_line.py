@@ -1,9 +1,11 @@
-"""The command line called in this process, and one small trained run with strange names in its data."""
+"""The command line called in this process, or in one of its own; and small series with strange names."""
 
 from __future__ import annotations
 
 import io
 import math
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +42,8 @@ class Result:
 Invoke = Callable[..., Result]
 
 
-def _call(arguments: tuple[str | Path, ...]) -> Result:
+def call(arguments: tuple[str | Path, ...]) -> Result:
+    """Call ``rnncli`` in this process."""
     streams = io.BytesIO(), io.BytesIO()
     before = sys.stdout, sys.stderr
     console.settings.__init__()  # type: ignore[misc]
@@ -58,18 +61,6 @@ def _call(arguments: tuple[str | Path, ...]) -> Result:
     return Result(int(stopped.value.code or 0), out, err)
 
 
-@pytest.fixture
-def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    """Call ``rnncli`` in this process, in an empty folder or in `cwd`: ``invoke("train", "c.yaml")``."""
-
-    def call(*arguments: str | Path, cwd: Path | None = None) -> Result:
-        with monkeypatch.context() as patch:
-            patch.chdir(cwd or tmp_path)
-            return _call(arguments)
-
-    return call
-
-
 def write_waves(folder: Path) -> None:
     """A config and series whose names are hard to print."""
     days = np.datetime64("2020-01-01") + np.arange(40)
@@ -80,13 +71,26 @@ def write_waves(folder: Path) -> None:
     (folder / "waves.yaml").write_text(CONFIG, encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``waves.csv``, ``waves.yaml`` and the finished run ``run``; nothing in it may be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_waves(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        result = _call(("train", "waves.yaml", "--out", "run"))
-    assert result.code == 0, result.err
-    return folder
+def environment(changes: dict[str, str | None] | None = None) -> dict[str, str]:
+    """This environment with some variables changed, or None for unset, and without any that change the output."""
+    merged = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", **(changes or {})}
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        if name not in (changes or {}):
+            merged.pop(name, None)
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def process(arguments, cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=None, **options):
+    """Run ``rnncli`` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "rnncli", *map(str, arguments)],
+        cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment(env), timeout=120, **options,
+    )  # fmt: skip
+
+
+def shell(line: str, cwd: Path, env=None):
+    """Run a shell line, in which ``rnncli`` is this one; for redirections that subprocess cannot make."""
+    text = line.replace("rnncli", f"{sys.executable} -m rnncli")
+    return subprocess.run(
+        ["bash", "-c", text], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, env=environment(env), timeout=120
+    )

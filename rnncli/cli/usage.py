@@ -1,0 +1,53 @@
+"""Command lines that Typer refuses, in the words of our own errors: what, and which option or key was meant."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rnncli.errors import UsageError
+
+Commands = Mapping[str, Callable[..., None]]
+
+
+def usage_error(error: Any, argv: Sequence[str], commands: Commands) -> UsageError:
+    """Typer's error as one of ours.
+
+    Args:
+        error: of a class of Typer's that has no public name.
+        argv: the command line.
+        commands: every command by its name.
+    """
+    command = next((text for text in argv if text in commands), None)
+    asked = f"rnncli {command} --help" if command else "rnncli --help"
+    if type(error).__name__ == "NoSuchOption":
+        name = str(error.option_name)
+        return UsageError(f"no option {name}", _meant(name, command, commands) or f"{asked} lists the options")
+    text = str(error.format_message()).rstrip(".")
+    return UsageError(f"{text[:1].lower()}{text[1:]}", None if "Did you mean" in text else asked)
+
+
+def _meant(name: str, command: str | None, commands: Commands) -> str | None:
+    """What was meant by an option: another, one of another command, or a key of the config."""
+    shared = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--help", "--version")
+    own = [*shared, *(_options(commands[command]) if command else ())]
+    close = difflib.get_close_matches(name, own, 1, 0.7)
+    if close:
+        return f"did you mean {close[0]}?"
+    others = [other for other, function in commands.items() if name in _options(function)]
+    if others:
+        return f"it is an option of rnncli {others[0]}"
+    return _key(name) if command == "train" else None
+
+
+def _options(function: Callable[..., None]) -> list[str]:
+    return [f"--{parameter.replace('_', '-')}" for parameter in inspect.signature(function).parameters]
+
+
+def _key(name: str) -> str | None:
+    from rnncli.config.explain import suggest
+
+    found = suggest((name.lstrip("-").replace("-", "_"),))
+    return found and found.replace("?", "=…?")
