@@ -19,7 +19,7 @@ def run(path: str, keys: Sequence[str], data: str | None, *, fail_on_warning: bo
         OutcomeError: if there are warnings and they are to fail.
     """
     config = load(path, [*keys, *([f"data.path={quoted(data)}"] if data is not None else [])])
-    result = document(path, check(config, open_all(config.data.path)))
+    result = document(path, check(config, open_all(config.data, console.warn)))
     warnings = result["warnings"]
     console.emit_document(result, sheets(result), verdict(warnings))
     if console.settings.format == "csv":  # which has no place for them

@@ -6,6 +6,7 @@ from typing import Any
 from rnncli import console
 from rnncli.cli.backtest_run import described, run_backtest
 from rnncli.cli.results import metrics_sheets
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.evaluation.backtest import Plan, check_plan
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
@@ -22,7 +23,7 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan:
     if plan is not None:
         check_plan(model, plan, other=data is not None)
     set_threads("auto", model.config.model, model.config.training.batch_size)
-    tables = open_tables(data or model.config.data.path)
+    tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     made_with = _made_with(run)
     if data is None and not (plan and plan.refit) and made_with.get("data_sha256") not in (None, tables.digest()):
         console.warn("the data has changed since training: the held-out parts are not what they were")

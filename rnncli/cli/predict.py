@@ -43,6 +43,7 @@ def predict(
     Example: cat new.csv | rnncli predict runs/sunspots --data - --level 80 | head -3
     """
     from rnncli import console
+    from rnncli.data.dialect import dialect_of
     from rnncli.data.frames import open_tables
     from rnncli.predict import Wanted
     from rnncli.predict import predict as predict_tables
@@ -52,7 +53,7 @@ def predict(
     wanted = Wanted(quantiles, () if level is None else levels(level), every)
     model = load_model(Path(run), pick_device(check_device(device)))
     set_threads("auto", model.config.model, model.config.training.batch_size)
-    tables = open_tables(data or model.config.data.path)
+    tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     predicted = predict_tables(model, tables, wanted)
     for note in predicted.notes:
         console.warn(note)

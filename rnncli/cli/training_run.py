@@ -9,6 +9,7 @@ from typing import Any
 from rnncli import console
 from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.evaluation.evaluate import document, score
 from rnncli.training import folder as run_folder
@@ -22,7 +23,7 @@ __all__ = ["Request", "run"]
 
 def run(config: schema.Config, request: Request) -> None:
     """Train, score, write ``metrics.json`` and print it."""
-    tables = open_tables(config.data.path)
+    tables = open_tables(config.data.path, dialect_of(config.data), console.warn)
     with Progress(config) as progress:
         outcome = train(config, tables, request, progress.watch())
     result = _score(outcome, request.folder)

@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 
 from rnncli.config import schema
-from rnncli.data.frames import Tables, as_numbers, not_numbers
+from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns
 from rnncli.errors import DataError, Place
 
@@ -28,8 +28,8 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
     past = _take(tables, data.past, taken)
     if data.past is None and task != "forecasting":
         others = [name for name in tables.header if name and name not in taken]
-        numeric = dict(zip(others, holds_numbers(tables, others), strict=True))
-        past = tuple(name for name in others if numeric[name] or name in categorical)
+        numeric = tables.numeric(others)
+        past = tuple(name for name in others if name in numeric or name in categorical)
     for name in categorical:
         if name not in (*past, *future, *static):
             raise DataError(f"{name} is no input", "data.categorical says which inputs are categories", _header(tables))
@@ -95,13 +95,3 @@ def require(tables: Tables, names: Iterable[str]) -> None:
             close = difflib.get_close_matches(name.casefold(), folded, 1)
             hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(tables.header)}"
             raise DataError(f"no column {name}", hint, _header(tables))
-
-
-def holds_numbers(tables: Tables, names: Sequence[str]) -> list[bool]:
-    """Which of the columns hold numbers, judged by their first thousand rows."""
-    if not names:
-        return []
-    frame = tables.frame(names, str, rows=1000)
-    return [bool(as_numbers(frame[name]).notna().any() and not not_numbers(frame[name]).any()) for name in names]
-
-

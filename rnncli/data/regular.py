@@ -170,7 +170,8 @@ def _irregular(panel: Panel, tables: Tables, columns: Columns, series: int, row:
         return DataError(f"the time column{who} {what}, so its frequency is not known", hint, place)
     before, here = clock.write(panel.times[row - 1 : row + 1], columns.time_format)
     place = tables.place(int(panel.source[row]), columns.time)
-    hint = "set data.irregular: resample or delta"
-    return DataError(f"the time column{who} jumps from {before} to {here}", hint, place)
+    summer = clock.skipped_hint(*panel.times[row - 1 : row + 1]) if panel.times.dtype.kind == "M" else None
+    message = f"the time column{who} jumps from {before} to {here}"
+    return DataError(message, summer or "set data.irregular: resample or delta", place)
 
 

@@ -13,7 +13,7 @@ from rnncli.training.manifest import parameters
 from rnncli.training.prepare import Prepared
 
 HOW = (
-    "data: text of the files, panel and scaled values with the copies made on the way; batch: inputs, targets and "
+    "data: panel and scaled values with the copies made on the way; batch: inputs, targets and "
     "what the backward pass keeps of every step; network: weights, gradient, optimizer and the copies that saving "
     "makes. Python and torch themselves, some 300 MiB, come on top; a factor of 2 either way is possible."
 )
@@ -43,11 +43,10 @@ def estimate(data: Prepared, tables: Tables, windows: Windows, network: Network)
 
 def _data(data: Prepared, tables: Tables, windows: Windows) -> int:
     rows, columns = data.panel.values.shape
-    texts = sum(len(part.body) + part.lines.nbytes for part in tables.parts)
     held = rows * (columns * 8 * COPIES_OF_PANEL + 8 * 4)
     resident = windows.data
     scaled = sum(part.nbytes for part in (resident.inputs, resident.targets, resident.observed))
-    return int(texts + held + scaled + 8 * len(windows) * 6)
+    return int(held + scaled + 8 * len(windows) * 6)
 
 
 def _batch(config: schema.Config, windows: Windows, network: Network) -> int:

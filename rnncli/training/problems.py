@@ -5,7 +5,8 @@ Each check of training is asked again about one column, or about one series, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -15,13 +16,15 @@ import pandas as pd
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.columns import settle_columns
+from rnncli.data.dialect import dialect_of
 from rnncli.data.files import check_values, read_panel
 from rnncli.data.frames import Tables, open_tables
 from rnncli.data.panel import Columns, Panel, Rows
 from rnncli.data.regular import check_regular, regularise
 from rnncli.data.scale import check_transform
+from rnncli.data.sources import expand
 from rnncli.data.split import split
-from rnncli.data.tables import expand, open_table
+from rnncli.data.tables import open_table
 from rnncli.errors import DataError, Problem
 from rnncli.tasks.task import task_of
 from rnncli.training.prepare import Prepared, prepare
@@ -58,19 +61,19 @@ class _Found:
         return error
 
 
-def open_all(path: str | Sequence[str]) -> Tables:
-    """The files at `path`, opened as training does.
+def open_all(data: schema.Data, tell: Callable[[str], None]) -> Tables:
+    """The files of a config, opened as training does.
 
     Raises:
         DataError: with a problem of every file that cannot be read.
     """
     try:
-        return open_tables(path)
+        return open_tables(data.path, dialect_of(data), tell)
     except DataError as error:
         found = _Found(list(error.problems))
-        files = expand(path)
+        files = expand(data.path)
         for file in files if "-" not in files else ():  # stdin cannot be read twice
-            found.ask(open_table, file)
+            found.ask(open_table, file, dialect_of(data), hashlib.sha256(), [])
         raise found.error() from None
 
 

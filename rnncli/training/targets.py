@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from rnncli.config import schema
-from rnncli.data.columns import holds_numbers
 from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Panel, show_id
 from rnncli.errors import DataError, Place
@@ -38,13 +37,13 @@ def settle_targets(config: schema.Config, columns: Columns, tables: Tables) -> t
 
 def _loss_for(columns: Columns, tables: Tables) -> str:
     """Words are labels, 0 and 1 have odds, and other numbers are quantities."""
-    if not all(holds_numbers(tables, columns.targets)):
+    if set(tables.numeric(columns.targets)) != set(columns.targets):
         if len(columns.targets) > 1:
             what = "one column of labels, or several of numbers"
             raise DataError("several targets, and not all of them hold numbers", what, Place(tables.parts[0].file, 1))
         return "cross_entropy"
-    frame = tables.frame(columns.targets, np.float64)
-    return "binary_cross_entropy" if bool((frame.isin([0, 1]) | frame.isna()).all(axis=None)) else "mse"
+    values = tables.numbers(columns.targets)
+    return "binary_cross_entropy" if bool(((values == 0) | (values == 1) | np.isnan(values)).all()) else "mse"
 
 
 def settle_baselines(config: schema.Config, panel: Panel, columns: Columns) -> schema.Config:
