@@ -131,12 +131,9 @@ def _rows(found: _Found, columns: Columns, tables: Tables) -> tuple[Panel, Colum
 def _repeats(found: _Found, panel: Panel, columns: Columns, tables: Tables) -> None:
     """How many rows stand twice, and where, if the first of them is not the only one."""
     assert columns.time is not None
-    texts = tables.frame([columns.time], str)[columns.time]
     try:
-        times, _ = clock.read_any(
-            texts, [columns.time_format] if columns.time_format else clock.recognise(texts.iloc[0])
-        )
-    except clock.TimeError:
+        times, _ = tables.times(columns.time, columns.time_format)
+    except DataError:
         return
     keys = pd.DataFrame({"series": panel.series_of(np.argsort(panel.source)), "time": times})
     rows = np.flatnonzero(keys.duplicated().to_numpy())
