@@ -16,9 +16,9 @@ Part = Callable[[pd.DatetimeIndex], "pd.Index[int]"]
 CALENDAR: dict[str, tuple[Part, float]] = {
     "minute": (lambda times: times.minute, 60),
     "hour": (lambda times: times.hour, 24),
-    "weekday": (lambda times: times.dayofweek, 7),
+    "weekday": (lambda times: times.day_of_week, 7),
     "monthday": (lambda times: times.day - 1, 31),
-    "yearday": (lambda times: times.dayofyear - 1, 365.25),
+    "yearday": (lambda times: times.day_of_year - 1, 365.25),
     "month": (lambda times: times.month - 1, 12),
     "quarter": (lambda times: times.quarter - 1, 4),
 }

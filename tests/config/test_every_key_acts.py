@@ -46,6 +46,12 @@ REGRESSION: dict[str, Any] = {
     "task": {"kind": "regression"},
     "window": {"context": 4},
 }
+TAGGING: dict[str, Any] = {
+    **CLASSIFICATION,
+    "data": {"path": "tags.csv", "time": "t", "series": "id", "target": "tag"},
+    "task": {"kind": "tagging"},
+    "window": {"context": 4},
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,14 @@ CHANGES: dict[str, Change] = {
     "data.series": Change(["id", "group"]),
     "data.target": Change("x"),
     "data.past": Change("x"),
+    "data.future": Change("x", beside={"data.path": "ahead.csv", "data.missing": "ffill"}),
+    "data.static": Change("level"),
+    "data.categorical": Change("level", beside={"data.static": "level"}),
+    "data.calendar": Change("weekday"),
+    "data.weight": Change("x"),
+    "data.frequency": Change("3D", beside={"data.irregular": "resample", "data.frequency": "2D"}),
+    "data.irregular": Change("delta"),
+    "data.short_series": Change("error", beside={"data.path": "short.csv", "data.short_series": "skip"}),
     "data.season": Change(3),
     "data.missing": Change("mask", beside={"data.path": "gaps.csv", "data.missing": "ffill"}),
     "split.by": Change("series", beside={"scale.per": "panel"}),
@@ -95,6 +109,7 @@ CHANGES: dict[str, Change] = {
         together={"task.horizon": None},
     ),
     "task.horizon": Change(4),
+    "task.quantiles": Change([0.2, 0.5, 0.8], beside={"training.loss": "quantile"}),
     "model.cell": Change("gru"),
     "model.hidden_size": Change(5),
     "model.num_layers": Change(2),
@@ -118,8 +133,12 @@ CHANGES: dict[str, Change] = {
     "training.threads": Change(2, beside={"training.threads": 1, "window.stride": 20}),
     "evaluation.baselines": Change(["naive"]),
 }
-# what a machine may lack, and the reason that is given then
-LACKING = {"training.device": "no CUDA device", "training.precision": "this processor cannot compute in it"}
+# what a machine may lack, or a key is there to refuse, and the reason that is given then
+REFUSALS = {
+    "training.device": "no CUDA device",
+    "training.precision": "this processor cannot compute in it",
+    "data.short_series": "series too short: short",
+}
 # keys that act in another way elsewhere, or take effect through another value
 FURTHER: dict[str, Change] = {
     "data.target": Change("b", REGRESSION),
@@ -154,7 +173,41 @@ FURTHER: dict[str, Change] = {
     "training.weight_decay": Change(0.5, beside={"training.optimizer": "adam"}),
     "training.precision": Change("bf16", CLASSIFICATION),
     "evaluation.baselines": Change([], CLASSIFICATION),
+    "data.categorical": Change("group", CLASSIFICATION, {"data.path": "tags.csv", "data.target": "sign"}),
+    "data.calendar": Change(["weekday", "month"], beside={"data.calendar": "weekday"}),
+    "data.weight": Change("b", REGRESSION, {"data.path": "tags.csv", "data.past": "second"}),
+    "data.irregular": Change("resample", beside={"data.frequency": "2D", "data.irregular": "delta"}),
+    "data.static": Change("level", REGRESSION, {"data.path": "tags.csv", "data.past": "b"}),
+    "task.quantiles": Change([0.5], beside={"training.loss": "quantile"}),
 }  # fmt: skip
+# of tagging
+TAGGED: dict[str, Change] = {
+    "data.target": Change(["tag", "second"], TAGGING),
+    "data.past": Change("a", TAGGING),
+    "data.static": Change("level", TAGGING, {"data.past": "a"}),
+    "data.categorical": Change("group", TAGGING),
+    "data.weight": Change("b", TAGGING, {"data.past": "a"}),
+    "data.irregular": Change("delta", TAGGING),
+    "data.series": Change(["id", "group"], TAGGING, {"data.past": "a"}),
+    "data.short_series": Change("error", TAGGING, {"data.short_series": "skip", "data.path": "short_tags.csv"}),
+    "split.by": Change("series", TAGGING),
+    "split.test": Change(5, TAGGING),
+    "scale.per": Change("series", TAGGING),
+    "window.context": Change("full", TAGGING),
+    "window.stride": Change(1, TAGGING),
+    "model.cell": Change("rnn", TAGGING),
+    "model.bidirectional": Change(True, TAGGING),
+    "training.loss": Change("mse", TAGGING),
+    "evaluation.baselines": Change(["previous"], TAGGING),
+}
+# of quantiles
+PROBABLE: dict[str, Change] = {
+    "training.loss": Change("quantile"),
+    "window.normalise": Change("mean_std", beside={"training.loss": "quantile"}),
+    "data.future": Change("x", beside={
+        "data.path": "ahead.csv", "data.missing": "mask", "data.calendar": "month", "training.loss": "quantile"}),
+}  # fmt: skip
+GROUPS = {"": CHANGES, " (further)": FURTHER, " (tagging)": TAGGED, " (quantiles)": PROBABLE}
 
 
 def _write(name: str, header: str, rows: list[str]) -> None:
@@ -171,14 +224,18 @@ def _write_files() -> None:
     def waves(ids: str, blanks: bool = False) -> list[str]:
         return [
             f"{name},{name}{name},{day},{day + 1000},"
-            f"{'' if blanks and row % 7 == 3 else wave(row, number)},{row % 5 + number + 1}"
+            f"{'' if blanks and row % 7 == 3 else wave(row, number)},{row % 5 + number + 1},{number % 3}"
             for number, name in enumerate(ids)
             for row, day in enumerate(days)
         ]
 
-    _write("waves.csv", "id,group,day,later,y,x", waves("abcd"))
-    _write("more.csv", "id,group,day,later,y,x", waves("ef"))
-    _write("gaps.csv", "id,group,day,later,y,x", waves("abcd", blanks=True))
+    header = "id,group,day,later,y,x,level"
+    _write("waves.csv", header, waves("abcd"))
+    _write("more.csv", header, waves("ef"))
+    _write("gaps.csv", header, waves("abcd", blanks=True))
+    _write("short.csv", header, [*waves("abcd"), *(f"short,s,{day},{day},{day.day},1,1" for day in days.tolist()[:5])])
+    ahead = [f"{name},{name},{days[-1] + step},,,{step},1" for name in "abcd" for step in (1, 2, 3)]
+    _write("ahead.csv", header, [*waves("abcd"), *ahead])
     _write("wide.csv", "day,y,z", [f"{day},{wave(row, 0)},{wave(row, 5)}" for row, day in enumerate(days)])
     _write(
         "days.csv",
@@ -207,6 +264,14 @@ def _write_files() -> None:
         "long.csv", "id,t,backwards,sign,number,a,b,c", [f'{line},"1,{100 + n}"' for n, line in enumerate(signs(False))]
     )
     _write("dashes.csv", "id,t,backwards,sign,number,a,b", signs(blanks=True))
+    tags = [
+        f"s{number},{step + step % 3},{number % 2},{(step + number) % 2},{step % 2},{'uvw'[number % 3]},{number % 3},"
+        f"{random.normal():.3f},{random.random():.3f}"
+        for number in range(20)
+        for step in range(20 - number % 3)
+    ]
+    _write("tags.csv", "id,t,sign,tag,second,group,level,a,b", tags)
+    _write("short_tags.csv", "id,t,sign,tag,second,group,level,a,b", [*tags, "short,1,0,1,1,u,1,0.5,0.5"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -242,7 +307,7 @@ def fingerprint(text: str) -> dict[str, Any]:
     weights = read(run / "model.safetensors", MODEL).tensors
     metrics = json.loads((run / "metrics.json").read_text())
     manifest = json.loads((run / "manifest.json").read_text())
-    table = predict(load_model(run, pick_device("cpu")), open_tables(config.data.path, dialect_of(config.data)))
+    table = predict(load_model(run, pick_device("cpu")), open_tables(config.data.path, dialect_of(config.data))).table
     return {
         "weights": {
             name: hashlib.sha256(array.tobytes()).hexdigest()
@@ -258,7 +323,8 @@ def fingerprint(text: str) -> dict[str, Any]:
 
 def test_the_tables_hold_every_key():
     assert set(CHANGES) == set(leaves())
-    assert set(FURTHER) <= set(leaves())
+    for others in (FURTHER, TAGGED, PROBABLE):
+        assert set(others) <= set(leaves())
 
 
 def test_the_same_config_leaves_the_same(capsys):
@@ -270,16 +336,16 @@ def test_the_same_config_leaves_the_same(capsys):
 
 @pytest.mark.parametrize(
     ("key", "change"),
-    [*CHANGES.items(), *FURTHER.items()],
-    ids=[*CHANGES, *(f"{key} (further)" for key in FURTHER)],
+    [change for changes in GROUPS.values() for change in changes.items()],
+    ids=[f"{key}{group}" for group, changes in GROUPS.items() for key in changes],
 )
 def test_a_key_acts_or_is_refused(key, change, capsys):
     before = fingerprint(json.dumps(_with(change.base, change.beside)))
     after = fingerprint(json.dumps(_with(change.base, change.beside, {key: change.value}, change.together)))
     assert "refused" not in before
     if "refused" in after:
-        assert key in LACKING
-        assert LACKING[key] in after["refused"][0]
+        assert key in REFUSALS
+        assert REFUSALS[key] in after["refused"][0]
     assert before != after
 
 

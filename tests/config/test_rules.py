@@ -16,6 +16,7 @@ from rnncli.errors import ConfigError
 
 FORECASTING = {"data.path": "d.csv", "data.target": "y", "task.kind": "forecasting", "task.horizon": 2}
 CLASSIFICATION = {"data.path": "d.csv", "data.target": "y", "data.series": "s", "task.kind": "classification"}
+TAGGING = {"data.path": "d.csv", "data.target": "y", "task.kind": "tagging"}
 
 # base, what is set, the key that is refused, a word of the reason, and a change that makes it good
 CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
@@ -65,6 +66,35 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
     (CLASSIFICATION, {"split.validation": "2020-01-01", "data.time": "t"}, "split.validation", "split.by: time",
         {"split.validation": 0.2}),
     (FORECASTING, {"split.test": "2020-01-01"}, "split.test", "data.time", {"data.time": "t"}),
+    (TAGGING, {"data.target": ["y", "z"], "training.loss": "cross_entropy"}, "data.target", "one column",
+        {"training.loss": "binary_cross_entropy"}),
+    (TAGGING, {"task.horizon": 2}, "task.horizon", "no effect on tagging", {"task.horizon": None}),
+    (TAGGING, {"task.quantiles": [0.5]}, "task.quantiles", "no effect on tagging", {"task.quantiles": None}),
+    (TAGGING, {"window.stride": 2, "window.context": "full"}, "window.stride", "full", {"window.context": 5}),
+    (TAGGING, {"window.normalise": "last"}, "window.normalise", "forecasts", {"window.normalise": "none"}),
+    (TAGGING, {"model.readout": "mean"}, "model.readout", "every step", {"model.readout": "last"}),
+    (TAGGING, {"data.time": "t", "data.irregular": "resample"}, "data.irregular", "every row",
+        {"data.irregular": "delta"}),
+    (TAGGING, {"data.time": "t", "data.frequency": "D"}, "data.frequency", "no effect on tagging",
+        {"data.irregular": "error"}),
+    (TAGGING, {"training.loss": "quantile"}, "training.loss", "not for tagging", {"training.loss": "huber"}),
+    (FORECASTING, {"task.quantiles": [0.1, 0.5]}, "task.quantiles", "training.loss: quantile",
+        {"training.loss": "quantile"}),
+    (FORECASTING, {"task.quantiles": [0.5, 0.1], "training.loss": "quantile"}, "task.quantiles", "rise",
+        {"task.quantiles": [0.1, 0.5]}),
+    (FORECASTING, {"task.quantiles": [0.5, 0.5], "training.loss": "quantile"}, "task.quantiles", "rise",
+        {"task.quantiles": [0.5]}),
+    (FORECASTING, {"task.quantiles": [0.1, 0.9], "training.loss": "quantile"}, "task.quantiles", "point",
+        {"task.quantiles": [0.1, 0.5, 0.9]}),
+    (FORECASTING, {"data.calendar": "month"}, "data.calendar", "data.time", {"data.time": "t"}),
+    (FORECASTING, {"data.frequency": "D"}, "data.frequency", "data.time", {"data.time": "t"}),
+    (FORECASTING, {"data.irregular": "resample"}, "data.irregular", "data.time", {"data.time": "t"}),
+    (FORECASTING, {"data.layout": "wide", "data.static": "k"}, "data.static", "wide", {"data.static": None}),
+    (FORECASTING, {"data.categorical": "k"}, "data.categorical", "no effect", {"data.static": "k"}),
+    (CLASSIFICATION, {"data.future": "x"}, "data.future", "forecasts", {"data.future": None, "data.past": "x"}),
+    (CLASSIFICATION, {"data.time": "t", "data.frequency": "D"}, "data.frequency", "no effect",
+        {"data.irregular": "resample"}),
+    (CLASSIFICATION, {"data.short_series": "skip"}, "data.short_series", "a single row", {"data.short_series": "error"}),
     (FORECASTING, {"split.validation": "2020-01-01"}, "split.validation", "data.time", {"data.time": "t"}),
     (FORECASTING, {"split.test": ".nan", "data.time": "t"}, "split.test", "a time", {"split.test": "2020"}),
     (FORECASTING, {"training.momentum": 0.5}, "training.momentum", "no effect on adamw", {"training.optimizer": "sgd"}),
@@ -92,7 +122,9 @@ WITH_COLUMNS = {**FORECASTING, "data.time": "t", "data.series": "s"}
 COLUMNS_TWICE: list[dict[str, Any]] = [
     {"data.past": "y"}, {"data.past": ["x", "y"]}, {"data.past": "t"}, {"data.past": ["x", "s"]}, {"data.target": "t"},
     {"data.target": "s"},
-    {"data.target": ["y", "s"]}, {"data.series": "t"},
+    {"data.target": ["y", "s"]}, {"data.series": "t"}, {"data.future": "y"}, {"data.future": "x", "data.past": "x"},
+    {"data.static": "s"}, {"data.static": ["k", "x"], "data.past": "x"}, {"data.static": "x", "data.future": "x"},
+    {"data.weight": "y"}, {"data.weight": "x", "data.past": "x"},
 ]  # fmt: skip
 
 
@@ -141,7 +173,7 @@ def test_every_rule_is_in_the_table(monkeypatch):
     assert [span for span in sorted(spans) if not any(span[0] <= line <= span[1] for line in fired)] == []
 
 
-@pytest.mark.parametrize("base", [FORECASTING, CLASSIFICATION], ids=["forecasting", "classification"])
+@pytest.mark.parametrize("base", [FORECASTING, CLASSIFICATION, TAGGING], ids=lambda base: base["task.kind"])
 def test_rules_spare_the_smallest_config(base):
     assert check(_document(base)).task.kind == base["task.kind"]
 
@@ -171,4 +203,4 @@ def test_several_rules_speak_at_once(problems, base):
 @pytest.mark.parametrize("values", COLUMNS_TWICE, ids=str)
 def test_a_column_has_one_part(values):
     found = _refused(WITH_COLUMNS, values)
-    assert set(found) & {"data.past", "data.target", "data.series", "data.time"}
+    assert set(found) & {f"data.{part}" for part in ("past", "future", "static", "weight", "target", "series", "time")}

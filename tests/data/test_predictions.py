@@ -84,7 +84,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 def _predict(model: TrainedModel, *frames: pd.DataFrame) -> pd.DataFrame:
     for number, frame in enumerate(frames):
         frame.to_csv(f"part{number}.csv", index=False)
-    return predict(model, open_tables([f"part{number}.csv" for number in range(len(frames))]))
+    return predict(model, open_tables([f"part{number}.csv" for number in range(len(frames))])).table
 
 
 Both = pytest.mark.parametrize(

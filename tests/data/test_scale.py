@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from rnncli.config import schema
-from rnncli.data.panel import Panel
+from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import Scaler, adapt, fit_scaler
 from rnncli.data.split import Part, everything
 from rnncli.errors import DataError
@@ -29,9 +29,13 @@ def make_panel(values: np.ndarray, lengths: list[int], ids: str = "abcdefgh") ->
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=np.concatenate([np.arange(length) for length in lengths]),
         values=values,
-        observed=~np.isnan(values),
         source=np.arange(len(values)),
     )
+
+
+def columns_of(panel: Panel, targets: int = 1, season: int = 1) -> Columns:
+    """The first columns are targets, the others past inputs."""
+    return Columns(panel.columns[:targets], panel.columns[targets:], season=season)
 
 
 def _fit(
@@ -42,7 +46,9 @@ def _fit(
     transform: str = "none",
     targets: int = 1,
 ) -> Scaler:
-    return fit_scaler(panel, part or everything(panel), schema.Scale(kind=kind, per=per), transform, 1, targets)
+    return fit_scaler(
+        panel, columns_of(panel, targets), part or everything(panel), schema.Scale(kind=kind, per=per), transform
+    )
 
 
 def _series(panel: Panel) -> np.ndarray:
@@ -156,9 +162,9 @@ def test_a_logarithm_that_does_not_exist_is_refused(value):
 @pytest.mark.parametrize(("season", "error"), [(1, 1.0), (7, 7.0), (100, 1.0)])
 def test_the_seasonal_error_is_that_of_repeating_a_season(season, error):
     panel = make_panel(np.arange(30.0)[:, None], [30])
-    assert fit_scaler(
-        panel, everything(panel), schema.Scale(per="series"), "none", season, 1
-    ).seasonal_error.tolist() == [[error]]
+    columns = columns_of(panel, season=season)
+    scaler = fit_scaler(panel, columns, everything(panel), schema.Scale(per="series"), "none")
+    assert scaler.seasonal_error.tolist() == [[error]]
 
 
 def test_series_that_were_held_out_are_measured_in_units_of_training():
@@ -177,7 +183,7 @@ def test_known_series_keep_their_statistics_and_new_ones_get_their_own(per):
     values = random.normal(size=(40, 1)) * 3 + 10
     trained = _fit(make_panel(values, [20, 20], "ab"), per=per)
     new = make_panel(np.concatenate([values[20:] * 7, random.normal(size=(20, 1)) + 500]), [20, 20], "bz")
-    scaler = adapt(trained, new, everything(new), 1)
+    scaler = adapt(trained, new, columns_of(new), everything(new))
     assert scaler.ids == (("b",), ("z",))
     if per == "series":
         assert scaler.centre[0] == trained.centre[1]
@@ -185,7 +191,7 @@ def test_known_series_keep_their_statistics_and_new_ones_get_their_own(per):
     else:
         np.testing.assert_array_equal(scaler.centre, trained.centre)
     assert scaler.deviation[0] == trained.deviation[1]
-    assert adapt(trained, make_panel(values, [20, 20], "ab"), everything(new), 1) is trained
+    assert adapt(trained, make_panel(values, [20, 20], "ab"), columns_of(new), everything(new)) is trained
 
 
 def test_statistics_follow_the_series_not_their_places():
@@ -193,7 +199,7 @@ def test_statistics_follow_the_series_not_their_places():
     panel = make_panel(values, [20, 20, 20], "abc")
     trained = _fit(panel)
     turned = make_panel(values[::-1], [20, 20, 20], "cba")
-    scaler = adapt(trained, turned, everything(turned), 1)
+    scaler = adapt(trained, turned, columns_of(turned), everything(turned))
     np.testing.assert_array_equal(scaler.spread, trained.spread[::-1])
     np.testing.assert_array_equal(
         scaler.apply(turned.values, _series(turned)), trained.apply(values, _series(panel))[::-1]

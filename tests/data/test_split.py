@@ -13,7 +13,7 @@ from tables_as_text import with_ids
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.split import everything, split
-from rnncli.data.windows import scoring_origins, training_origins
+from rnncli.data.windows import Shape, scoring_origins, training_origins
 from rnncli.errors import DataError
 
 COLUMNS = Columns(("y",), time="t", time_format="integer")
@@ -32,7 +32,6 @@ def make_panel(lengths: list[int], labels: list[int] | None = None) -> Panel:
         offsets=offsets,
         times=np.concatenate([np.arange(length) for length in lengths]),
         values=values[:, None],
-        observed=np.ones((rows, 1), dtype=bool),
         source=np.arange(rows),
     )
 
@@ -72,13 +71,13 @@ def test_by_time_every_row_is_in_one_part_and_later_parts_are_later(lengths, val
 def test_targets_never_leave_their_part_and_every_one_is_scored(lengths, validation, test, horizon, context, stride):
     panel = make_panel(lengths)
     parts = split(panel, COLUMNS, schema.Split(by="time", validation=validation, test=test), horizon, 0)
-    trained = training_origins(panel, parts.train, context, horizon, stride)
+    trained = training_origins(panel, parts.train, Shape(context, horizon), stride)
     assert len(set(trained.tolist())) == len(trained) > 0
     for origin in trained:
         number = int(panel.series_of(np.array([origin - 1]))[0])
         assert panel.offsets[number] < origin <= parts.train.last[number] - horizon
     for part in (parts.validation, parts.test):
-        scored = scoring_origins(panel, part, context, horizon)
+        scored = scoring_origins(panel, part, Shape(context, horizon))
         targets = {row for origin in scored for row in range(origin, origin + horizon)}
         inside = set().union(*_rows(part))
         assert targets == inside
@@ -88,8 +87,8 @@ def test_targets_never_leave_their_part_and_every_one_is_scored(lengths, validat
 def test_the_stride_thins_training_windows_and_keeps_the_newest():
     panel = make_panel([50])
     part = everything(panel)
-    every = training_origins(panel, part, 10, 3, 1)
-    third = training_origins(panel, part, 10, 3, 3)
+    every = training_origins(panel, part, Shape(10, 3), 1)
+    third = training_origins(panel, part, Shape(10, 3), 3)
     assert every.tolist() == list(range(10, 48))
     assert third.tolist() == [origin for origin in every.tolist() if (47 - origin) % 3 == 0]
     assert 47 in third
@@ -97,7 +96,7 @@ def test_the_stride_thins_training_windows_and_keeps_the_newest():
 
 def test_short_series_are_trained_on_with_what_context_they_have():
     panel = make_panel([12, 60])
-    origins = training_origins(panel, everything(panel), 10, 2, 1)
+    origins = training_origins(panel, everything(panel), Shape(10, 2), 1)
     assert [origin for origin in origins.tolist() if origin < 12] == list(range(1, 11))
     assert [origin for origin in origins.tolist() if origin >= 12] == list(range(22, 71))
 

@@ -16,6 +16,7 @@ from rnncli.data.scale import Scaler, fit_scaler
 from rnncli.data.split import everything
 from rnncli.data.windows import (
     Resident,
+    Shape,
     Windows,
     by_length,
     context_rows,
@@ -61,11 +62,10 @@ def drawn(draw: st.DrawFn, labels: bool = False) -> Drawn:
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=np.concatenate([np.arange(length) for length in lengths]),
         values=values,
-        observed=~np.isnan(values),
         source=np.arange(rows),
     )
     columns = Columns(*names, series=("id",), target_is_input=not labels, labels=("a", "b", "c") if labels else None)
-    scaler = fit_scaler(panel, everything(panel), schema.Scale(kind="standard", per="panel"), "none", 1, targets)
+    scaler = fit_scaler(panel, columns, everything(panel), schema.Scale(kind="standard", per="panel"), "none")
     missing = draw(st.sampled_from(["ffill", "mask"]))
     normalise = "none" if labels else draw(st.sampled_from(["none", "last", "mean_std"]))
     return Drawn(
@@ -75,15 +75,15 @@ def drawn(draw: st.DrawFn, labels: bool = False) -> Drawn:
 
 def _same_windows_of(made, values, windows):
     """The windows, cut from a panel with other values."""
-    other = Panel(**{**made.panel.__dict__, "values": values, "observed": ~np.isnan(values)})
+    other = Panel(**{**made.panel.__dict__, "values": values})
     data = resident(other, made.columns, made.scaler, made.missing, CPU)
-    return cut(made.panel, data, windows.origins, made.context, made.horizon, made.normalise)
+    return cut(made.panel, data, windows.origins, windows.shape)
 
 
 def _windows(made: Drawn) -> Windows:
     data = resident(made.panel, made.columns, made.scaler, made.missing, CPU)
-    origins = training_origins(made.panel, everything(made.panel), made.context, made.horizon, 1)
-    return cut(made.panel, data, origins, made.context, made.horizon, made.normalise)
+    shape = Shape(made.context, made.horizon, normalise=made.normalise)
+    return cut(made.panel, data, training_origins(made.panel, everything(made.panel), shape, 1), shape)
 
 
 def _filled(column: np.ndarray) -> np.ndarray:
@@ -207,9 +207,15 @@ def test_company_changes_no_window(made):
         assert torch.equal(everyone.target[number], alone.target[0])
 
 
+def _ones(rows: int) -> Resident:
+    known = torch.ones(rows, 1, dtype=torch.bool)
+    return Resident(torch.ones(rows, 1), torch.ones(rows, 1), known, ahead=(1, 1), static=torch.empty(rows, 0))
+
+
 def test_targets_beyond_the_data_are_not_known():
-    data = Resident(torch.ones(5, 1), torch.ones(5, 1), torch.ones(5, 1, dtype=torch.bool))
-    windows = Windows(data, np.array([4, 5]), np.array([0, 0]), np.array([1, 2]), 3, "last")
+    begins = np.array([1, 2])
+    shape = Shape(3, 3, normalise="last")
+    windows = Windows(_ones(5), shape, np.array([4, 5]), np.array([0, 0]), begins, begins)
     assert windows.batch(np.array([0, 1])).target_mask[:, :, 0].tolist() == [
         [True, False, False],
         [False, False, False],
@@ -217,10 +223,9 @@ def test_targets_beyond_the_data_are_not_known():
 
 
 def _of_lengths(lengths: list[int]) -> Windows:
-    total = sum(lengths)
-    data = Resident(torch.zeros(total, 1), torch.zeros(total, 1), torch.ones(total, 1, dtype=torch.bool))
     ends = np.cumsum(lengths)
-    return Windows(data, ends, np.arange(len(lengths)), ends - lengths, 0, "none")
+    begins = ends - lengths
+    return Windows(_ones(sum(lengths)), Shape(max(lengths)), ends, np.arange(len(lengths)), begins, begins)
 
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=40)
@@ -277,19 +282,19 @@ def test_prediction_covers_every_window_once_in_batches_of_one_length_and_size(l
 @pytest.mark.parametrize("context", [1, 5, 30, 1000])
 def test_full_context_is_the_longest_series(context):
     made = np.arange(12.0)[:, None]
-    panel = Panel(("y",), (("a",), ("b",)), np.array([0, 5, 12]), np.arange(12), made, made == made, np.arange(12))
+    panel = Panel(("y",), (("a",), ("b",)), np.array([0, 5, 12]), np.arange(12), made, np.arange(12))
     assert context_rows("full", panel) == 7
     assert context_rows(context, panel) == context
 
 
 def test_blanks_are_filled_within_a_series_and_never_from_the_future():
     values = np.array([[np.nan], [1.0], [np.nan], [np.nan], [2.0], [np.nan]])
-    panel = Panel(("y",), (("a",), ("b",)), np.array([0, 3, 6]), np.arange(6), values, ~np.isnan(values), np.arange(6))
+    panel = Panel(("y",), (("a",), ("b",)), np.array([0, 3, 6]), np.arange(6), values, np.arange(6))
     assert fill_forward(values, ~np.isnan(values), panel)[:, 0].tolist() == [0.0, 1.0, 1.0, 0.0, 2.0, 2.0]
 
 
 def test_scoring_with_no_room_has_no_windows():
     values = np.zeros((3, 1))
-    panel = Panel(("y",), (("a",),), np.array([0, 3]), np.arange(3), values, values == 0, np.arange(3))
-    assert len(scoring_origins(panel, everything(panel), 4, 3)) == 0
-    assert scoring_origins(panel, everything(panel), 4, 2).tolist() == [1]
+    panel = Panel(("y",), (("a",),), np.array([0, 3]), np.arange(3), values, np.arange(3))
+    assert len(scoring_origins(panel, everything(panel), Shape(4, 3))) == 0
+    assert scoring_origins(panel, everything(panel), Shape(4, 2)).tolist() == [1]

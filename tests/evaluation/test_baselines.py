@@ -34,7 +34,6 @@ def panel_of(*series: list[float], inputs: np.ndarray | None = None) -> Panel:
         offsets=offsets,
         times=np.arange(len(values)),
         values=values,
-        observed=~np.isnan(values),
         source=np.arange(len(values)),
     )
 
@@ -50,10 +49,11 @@ def history(
     labels: tuple[str, ...] | None = None,
 ) -> History:
     part = train or everything(panel)
+    columns = Columns(("y",), panel.columns[1:], season=season, labels=labels)
     return History(
         panel=panel,
-        columns=Columns(("y",), season=season, labels=labels),
-        scaler=fit_scaler(panel, part, schema.Scale(per="panel"), "none", season, 1),
+        columns=columns,
+        scaler=fit_scaler(panel, columns, part, schema.Scale(per="panel"), "none"),
         train=part,
         origins=np.array([], dtype=np.int64) if origins is None else origins,
         context=context,
@@ -116,7 +116,7 @@ def test_ridge_finds_a_number_in_the_newest_row() -> None:
 def test_majority_gives_the_shares_of_the_training_series() -> None:
     panel = panel_of([0, 0], [1, 1], [1, 1], [2, 2])
     train = Part(panel.offsets[:-1], np.array([2, 4, 6, 6]))
-    shares = majority(history(panel, 0, train=train, labels=("a", "b", "c")))(np.array([8]))
+    shares = majority(history(panel, 0, train=train, origins=np.array([2, 4, 6]), labels=("a", "b", "c")))(np.array([8]))
     assert shares.tolist() == [[1 / 3, 2 / 3, 0.0]]
 
 

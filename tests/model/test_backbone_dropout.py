@@ -9,6 +9,7 @@ from torch import Tensor
 from rnncli.config import schema
 from rnncli.model.backbone import Backbone, dropout
 from rnncli.model.cells import CELLS
+from rnncli.model.inputs import Sizes
 from rnncli.model.network import Network
 
 INPUTS, HIDDEN, TIME = 3, 6, 5
@@ -69,7 +70,7 @@ def test_without_a_generator_there_is_no_dropout(cell: str, training: bool, x: T
 
 def test_a_network_drops_only_with_a_generator(x: Tensor) -> None:
     torch.manual_seed(53)
-    network = Network(schema.Model(hidden_size=HIDDEN, num_layers=2, dropout=0.5), INPUTS, outputs=4)
+    network = Network(schema.Model(hidden_size=HIDDEN, num_layers=2, dropout=0.5), Sizes(("a", "b", "c"), 4))
     assert torch.equal(network(x), network(x))
     assert not torch.equal(network(x), network(x, generator=seeded(1)))
     assert torch.equal(network(x, generator=seeded(1)), network(x, generator=seeded(1)))

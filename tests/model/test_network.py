@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rnncli.config import schema
 from rnncli.model.cells import CELLS
+from rnncli.model.inputs import Sizes
 from rnncli.model.network import READOUTS, Network
 
 INPUTS, HIDDEN, TIME, OUTPUTS = 3, 6, 7, 5
@@ -46,7 +47,7 @@ def build(
             "readout": readout,
         }
     )
-    return Network(settings, INPUTS, OUTPUTS, levels)
+    return Network(settings, Sizes(("a", "b", "c"), OUTPUTS, levels=levels))
 
 
 def drawn_past() -> Tensor:
@@ -146,7 +147,7 @@ def test_settings_reach_the_backbone() -> None:
     settings = schema.Model(
         cell="rnn", hidden_size=HIDDEN, num_layers=3, nonlinearity="relu", bias=False, bidirectional=True
     )
-    network = Network(settings, INPUTS, OUTPUTS)
+    network = Network(settings, Sizes(("a", "b", "c"), OUTPUTS))
     names = [name for name, _ in network.backbone.named_parameters()]
     assert len(names) == 3 * 2 * 2
     assert not [name for name in names if "bias" in name]

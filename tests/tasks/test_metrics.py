@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from rnncli.tasks.metrics import FORECAST_METRICS, LABEL_METRICS, Scores, Units
+from rnncli.tasks.metrics import LABEL_METRICS, NUMBER_METRICS, Scores, Units
 
 ONE = Units(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
 
 
 def scored(truth: np.ndarray, answer: np.ndarray, units: Units = ONE, series: np.ndarray | None = None) -> Scores:
-    metrics = LABEL_METRICS if truth.shape[1:] == (1, 1) and answer.ndim == 2 else FORECAST_METRICS
+    metrics = LABEL_METRICS if truth.shape[1:] == (1, 1) and answer.ndim == 2 else NUMBER_METRICS
     numbers = np.zeros(len(truth), dtype=np.int64) if series is None else series
     scores = Scores(metrics, int(numbers.max()) + 1, truth.shape[1])
     for start in range(0, len(truth), 7):  # in batches, as evaluation does
