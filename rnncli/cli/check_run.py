@@ -57,14 +57,14 @@ def _facts(result: dict[str, Any]) -> Sheet:
         ["window", f"context {training['context']:,}{horizon}"],
         ["network", f"{network['cell']}, {network['parameters']:,} parameters: {by_part}"],
         ["an epoch", f"{training['steps_an_epoch']:,} steps of up to {training['batch_size']:,} windows"],
-        ["memory", f"about {_size(memory['peak'])} at its peak, beyond torch itself: {_parts_of(memory)}"],
+        ["memory", f"about {_size(memory['peak'])} at its peak: {_parts_of(memory)}"],
         ["device", result["device"]],
     ]
     return Sheet("", ["what", "is"], [row for row in rows if row[1] is not None])
 
 
 def _parts_of(memory: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {_size(memory[name])}" for name in ("data", "batch", "network"))
+    return ", ".join(f"{name} {_size(memory[name])}" for name in ("libraries", "data", "batch", "network"))
 
 
 def _size(count: int) -> str:

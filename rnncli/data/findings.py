@@ -38,11 +38,15 @@ class Finding:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
-def panel_findings(panel: Panel, columns: Columns) -> Iterator[Finding]:
-    """Whatever the panel shows by itself: constant columns, long runs, outliers, ids that are nearly the same."""
+def panel_findings(panel: Panel, columns: Columns, *, by_series: bool) -> Iterator[Finding]:
+    """Whatever the panel shows by itself: constant columns, long runs, outliers, ids that are nearly the same.
+
+    Args:
+        by_series: whether a value is far from the others of its series, as it will be scaled, or from all.
+    """
     yield from constant_columns(panel, columns)
     yield from long_runs(panel, columns)
-    yield from outliers(panel, columns)
+    yield from outliers(panel, columns, by_series=by_series)
     yield from similar_ids(panel)
 
 
@@ -117,7 +121,7 @@ def _target(panel: Panel, columns: Columns, name: str, series: int) -> tuple[str
     return name, f" in series {show_id(panel.ids[series])}" if columns.series else ""
 
 
-def outliers(panel: Panel, columns: Columns, *, by_series: bool = True) -> Iterator[Finding]:
+def outliers(panel: Panel, columns: Columns, *, by_series: bool) -> Iterator[Finding]:
     """Numbers that are far from all others of their series, or of the panel.
 
     The deviation is that of the other values, so that few rows suffice. Columns that mostly hold one value, such as
@@ -129,7 +133,7 @@ def outliers(panel: Panel, columns: Columns, *, by_series: bool = True) -> Itera
         known = _known(values)
         if name in columns.unscaled or name in columns.derived or not len(known):
             continue
-        if np.mean(known == np.median(known)) > 0.5 or (columns.wide and position == 0 and not by_series):
+        if np.mean(known == np.median(known)) > 0.5:
             continue
         size = _distances(values, offsets)
         far = np.flatnonzero(size > OUTLIER)

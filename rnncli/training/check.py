@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def _findings(data: Prepared, parts: dict[str, Windows]) -> Iterator[Finding]:
     for note in panel.notes:
         yield Finding("note", note)
     yield from leak_findings(panel, columns, horizon)
-    yield from panel_findings(panel, columns)
+    yield from panel_findings(panel, columns, by_series=data.config.scale.per == "series")
     yield from part_findings(panel, columns, data.split, horizon)
     yield from _padded(data, parts["train"])
     yield from _season(data)
@@ -123,7 +123,7 @@ def _season(data: Prepared) -> Iterator[Finding]:
         return
     if frequency is None or not YEARLY.match(frequency):
         known = "without dates" if frequency is None else f"for steps of {frequency}"
-        hint = "set data.season if there is one: seasonal_naive and mase build on it"
+        hint = "set data.season, to 1 if there is none: seasonal_naive and mase build on it"
         yield Finding("no_season", f"no season is known {known}", hint)
 
 
@@ -151,13 +151,7 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
             "epochs": settings.training.epochs,
             "loss": settings.training.loss,
         },
-        "memory": {
-            "data": checked.memory.data,
-            "batch": checked.memory.batch,
-            "network": checked.memory.network,
-            "peak": checked.memory.peak,
-            "how": HOW,
-        },
+        "memory": {**asdict(checked.memory), "peak": checked.memory.peak, "how": HOW},
         "warnings": [_warning(finding) for finding in checked.findings],
     }
 

@@ -13,10 +13,11 @@ from rnncli.training.manifest import parameters
 from rnncli.training.prepare import Prepared
 
 HOW = (
-    "data: panel and scaled values with the copies made on the way; batch: inputs, targets and "
-    "what the backward pass keeps of every step; network: weights, gradient, optimizer and the copies that saving "
-    "makes. Python and torch themselves, some 300 MiB, come on top; a factor of 2 either way is possible."
+    "libraries: Python and torch; data: panel and scaled values with the copies made on the way; "
+    "batch: inputs, targets and what the backward pass keeps of every step; network: weights, gradient, optimizer and "
+    "the copies that saving makes. From sizes alone, within a factor of 2. On a GPU, batch and network are there."
 )
+LIBRARIES = 300 << 20  # of torch for processors, once it has computed something
 COPIES_OF_PANEL = 4  # float64 values: as read, as a panel, scaled, and one on its way
 COPIES_OF_WEIGHTS = 12  # weights, gradient, two moments, best, and the flat vectors of a step, or a file in the making
 KEPT_A_GATE = 2  # numbers that the backward pass keeps for every gate and unit: before and after its activation
@@ -24,16 +25,17 @@ KEPT_A_GATE = 2  # numbers that the backward pass keeps for every gate and unit:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes beyond those of the libraries."""
+    """Bytes by what they are for."""
 
     data: int
     batch: int
     network: int
+    libraries: int = LIBRARIES
 
     @property
     def peak(self) -> int:
         """All of it together."""
-        return self.data + self.batch + self.network
+        return self.data + self.batch + self.network + self.libraries
 
 
 def estimate(data: Prepared, tables: Tables, windows: Windows, network: Network) -> Memory:

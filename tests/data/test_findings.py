@@ -292,6 +292,13 @@ def test_an_outlier_among_few_rows_shows_too():
     assert _told({"ds": _days(40), "y": y}) == [("outlier", "y")]
 
 
+def test_an_outlier_in_a_short_sequence_shows_among_all_sequences():
+    columns = _labelled(["a", "b"] * 20)
+    columns["x"][100] = -9999.0
+    (found,) = _findings(columns, **CLASSES)
+    assert found.message == "x is -9999 at 2020-01-05 in series s012, over 20 deviations away"
+
+
 def test_series_of_different_size_and_rare_events_are_no_outliers():
     def make(number):
         return {"y": _walk(number)[:ROWS] * 1000.0**number, "sale": [float(row == 100) for row in range(ROWS)]}
