@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
 from rnncli.data.files import read_panel
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Floats
+from rnncli.data.panel import Columns, Floats
 from rnncli.data.regular import check_regular
 from rnncli.data.scale import adapt, check_transform
 from rnncli.data.split import everything
@@ -44,3 +46,10 @@ def _answers(model: TrainedModel, windows: Windows) -> Floats:
     parts = list(answer_batches(model.network, model.task, windows, exact_batch_size(model.network)))
     order = np.argsort(np.concatenate([index for index, _ in parts]))
     return np.concatenate([answer for _, answer in parts])[order]
+
+
+def unread(columns: Columns, tables: Tables) -> list[str]:
+    """The columns of a table that a model has no use for."""
+    parts = [part if isinstance(part, tuple) else (part,) for part in asdict(columns).values()]
+    named = {name for part in parts for name in part}
+    return [name for name in tables.header if name and name not in named]

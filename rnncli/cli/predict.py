@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rnncli.cli.options import DataFile, Device, Run, check_device
+from rnncli.errors import clipped
 
 
 def predict(run: Run, data: DataFile = None, device: Device = "auto") -> None:
@@ -15,10 +16,15 @@ def predict(run: Run, data: DataFile = None, device: Device = "auto") -> None:
     from rnncli import console
     from rnncli.data.frames import open_tables
     from rnncli.predict import predict as predict_tables
+    from rnncli.predict import unread
     from rnncli.trained import load_model
     from rnncli.training.device import pick_device, set_threads
 
     model = load_model(Path(run), pick_device(check_device(device)))
     set_threads("auto", model.config.model, model.config.training.batch_size)
-    table = predict_tables(model, open_tables(data or model.config.data.path))
+    tables = open_tables(data or model.config.data.path)
+    table = predict_tables(model, tables)
+    ignored = unread(model.columns, tables) if data else []
+    if ignored:
+        console.warn(f"{tables.parts[0].file}: the model does not read {clipped(', '.join(ignored))}")
     console.emit_rows(list(table.columns), table.itertuples(index=False, name=None))

@@ -26,6 +26,7 @@ from rnncli.errors import DataError, Place, ResourceError, UsageError
 MAX_BYTES = 8 << 30
 MAX_FIELD = 1 << 20
 MAX_GZIP_RATIO = 200
+SMALL_BYTES = 16 << 20  # what any file may unpack to
 
 _MAGIC = {
     b"\x1f\x8b": ("is gzip", "name it .csv.gz"),
@@ -93,13 +94,13 @@ def content(file: str) -> bytes:
         with open(file, "rb") as stream:
             if not file.endswith(".gz"):
                 return _capped(stream, file, MAX_BYTES)
-            size = max(os.fstat(stream.fileno()).st_size, 1 << 20)
+            most = max(os.fstat(stream.fileno()).st_size * MAX_GZIP_RATIO, SMALL_BYTES)
             with gzip.open(stream) as unpacked:
-                return _capped(unpacked, file, min(MAX_BYTES, size * MAX_GZIP_RATIO))
+                return _capped(unpacked, file, min(MAX_BYTES, most))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"not gzip: {error}", "name it without .gz", Place(file)) from None
     except OSError as error:
-        raise ResourceError(f"cannot read: {error.strerror or error}", place=Place(file)) from None
+        raise ResourceError(f"cannot read: {error.strerror or error}", "look at its permissions", Place(file)) from None
 
 
 def _capped(stream: IO[bytes] | gzip.GzipFile, file: str, most: int) -> bytes:
