@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -26,6 +27,9 @@ FORMATS: tuple[Format, ...] = ("auto", "table", "csv", "jsonl", "json")
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
+# how a cell begins that a spreadsheet takes for a formula; a number may begin so too
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9.]*([eE][-+]?[0-9]+)?$)")
+
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?|nan|-?inf")
 
 
@@ -37,6 +41,7 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     progress: bool = True
+    excel_safe: bool = False
 
 
 settings = Settings()
@@ -128,8 +133,16 @@ def write_csv(stream: IO[str], columns: Sequence[str], rows: Iterable[Sequence[A
     """Write a header and rows."""
     cell = _cell_shown if stream.isatty() else _cell
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([cell(name) for name in columns])
-    writer.writerows([cell(value) for value in row] for row in rows)
+    formulas = 0
+    for row in itertools.chain([columns], rows):
+        cells = [cell(value) for value in row]
+        risky = [isinstance(value, str) and bool(_FORMULA.match(value)) for value in row]
+        formulas += sum(risky)
+        if settings.excel_safe:
+            cells = [f"'{value}" if risk else value for value, risk in zip(cells, risky, strict=True)]
+        writer.writerow(cells)
+    if formulas and not settings.excel_safe:
+        warn(f"{formulas:,} cells would be formulas in a spreadsheet (--excel-safe puts a ' before them)")
 
 
 def _cell(value: Any) -> Any:
@@ -191,7 +204,7 @@ def console(stream: IO[str]) -> Console:
     from rich.console import Console
 
     made = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
-    if made.width < 20:
+    if made.width < 40:
         made.width = 80
     return made
 

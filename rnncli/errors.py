@@ -24,8 +24,9 @@ _LONGEST_KEY, _LONGEST_TEXT = 80, 400  # characters shown; a value of a user can
 
 
 def clipped(text: str, most: int = _LONGEST_TEXT) -> str:
-    """`text` on one line, and cut if it is longer than `most` characters."""
-    return (text if len(text) <= most else f"{text[: most - 1]}…").replace("\n", "\\n")
+    """`text` on one line, without its middle if it is longer than `most` characters."""
+    half = most // 2
+    return (text if len(text) <= most else f"{text[:half]}…{text[-half:]}").replace("\n", "\\n")
 
 
 @dataclass(frozen=True)

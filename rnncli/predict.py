@@ -9,7 +9,7 @@ import pandas as pd
 
 from rnncli.data.ahead import extend
 from rnncli.data.frames import Tables
-from rnncli.data.panel import Floats, Panel, Rows
+from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import Shape, Windows, cut, resident, scoring_origins, turns
@@ -135,3 +135,10 @@ def _bands(
             few = f"--level {level:g} needs {fewest(level / 100)} validation windows, there were {len(model.residuals)}"
             notes += (f"{few}: the interval is the widest error that was seen",)
     return bands, notes
+
+
+def unread(columns: Columns, tables: Tables) -> list[str]:
+    """The columns of a table that a model has no use for."""
+    single = [name for name in (columns.time, columns.weight) if name is not None]
+    named = {*columns.targets, *columns.read, *columns.static, *columns.series, *single}
+    return [name for name in tables.header if name and name not in named]

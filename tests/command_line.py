@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,13 +43,15 @@ class Result:
 Invoke = Callable[..., Result]
 
 
-def call(arguments: tuple[str | Path, ...]) -> Result:
-    """Call ``rnncli`` in this process."""
+def call(arguments: tuple[str | Path, ...], **replaced: Any) -> Result:
+    """Call ``rnncli`` in this process; `replaced` are stdout and stderr if they are others, or None if closed."""
     streams = io.BytesIO(), io.BytesIO()
     before = sys.stdout, sys.stderr
     console.settings.__init__()  # type: ignore[misc]
     sys.stdout, sys.stderr = (io.TextIOWrapper(stream, encoding="utf-8", newline="") for stream in streams)
     wrappers = sys.stdout, sys.stderr
+    for name, stream in replaced.items():
+        setattr(sys, name, stream)
     try:
         with pytest.raises(SystemExit) as stopped:
             main([str(argument) for argument in arguments])

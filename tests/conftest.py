@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Invoke, Result, call, write_waves
@@ -42,10 +43,10 @@ def cli(tmp_path: Path) -> Cli:
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Call ``rnncli`` in this process, in an empty folder or in `cwd`: ``invoke("train", "c.yaml")``."""
 
-    def called(*arguments: str | Path, cwd: Path | None = None) -> Result:
+    def called(*arguments: str | Path, cwd: Path | None = None, **replaced: Any) -> Result:
         with monkeypatch.context() as patch:
             patch.chdir(cwd or tmp_path)
-            return call(arguments)
+            return call(arguments, **replaced)
 
     return called
 

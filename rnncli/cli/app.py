@@ -154,7 +154,8 @@ def _report_other(error: Exception) -> int:
     """Errors of the machine, and bugs."""
     if isinstance(error, OSError):
         place = Place(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-        _report(ResourceError(f"{error.strerror or error}", place=place))
+        hint = "name another one" if place else "is the disk full, or the device gone?"
+        _report(ResourceError(f"{error.strerror or error}", hint, place))
         console.silence(sys.stdout)
         return 5
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):

@@ -70,6 +70,9 @@ def _shared(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tracebacks with errors.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    excel_safe: Annotated[
+        bool, typer.Option("--excel-safe", help="Put ' before CSV cells that a spreadsheet would take for formulas.")
+    ] = False,
 ) -> None:
     """Settle how this process speaks."""
     if json and format not in (None, "json"):
@@ -81,6 +84,7 @@ def _shared(
     settings.quiet |= quiet
     settings.verbose |= verbose
     settings.progress &= not no_progress
+    settings.excel_safe |= excel_safe
 
 
 def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:

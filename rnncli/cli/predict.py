@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnncli.cli.options import DataFile, Device, Run, check_device
-from rnncli.errors import UsageError
+from rnncli.errors import UsageError, clipped
 
 
 def levels(text: str) -> tuple[float, ...]:
@@ -45,7 +45,7 @@ def predict(
     from rnncli import console
     from rnncli.data.dialect import dialect_of
     from rnncli.data.frames import open_tables
-    from rnncli.predict import Wanted
+    from rnncli.predict import Wanted, unread
     from rnncli.predict import predict as predict_tables
     from rnncli.trained import load_model
     from rnncli.training.device import pick_device, set_threads
@@ -55,6 +55,9 @@ def predict(
     set_threads("auto", model.config.model, model.config.training.batch_size)
     tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     predicted = predict_tables(model, tables, wanted)
+    ignored = unread(model.columns, tables) if data else []
+    if ignored:
+        console.warn(f"{tables.parts[0].file}: the model does not read {clipped(', '.join(ignored))}")
     for note in predicted.notes:
         console.warn(note)
     table = predicted.table

@@ -25,13 +25,13 @@ def usage_error(error: Any, argv: Sequence[str], commands: Commands) -> UsageErr
     if type(error).__name__ == "NoSuchOption":
         name = str(error.option_name)
         return UsageError(f"no option {name}", _meant(name, command, commands) or f"{asked} lists the options")
-    text = str(error.format_message()).rstrip(".")
-    return UsageError(f"{text[:1].lower()}{text[1:]}", None if "Did you mean" in text else asked)
+    text, _, guess = str(error.format_message()).rstrip(".").partition(". Did you mean ")
+    return UsageError(f"{text[:1].lower()}{text[1:]}", f"did you mean {guess}" if guess else asked)
 
 
 def _meant(name: str, command: str | None, commands: Commands) -> str | None:
     """What was meant by an option: another, one of another command, or a key of the config."""
-    shared = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--help", "--version")
+    shared = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--excel-safe", "--help", "--version")
     own = [*shared, *(_options(commands[command]) if command else ())]
     close = difflib.get_close_matches(name, own, 1, 0.7)
     if close:

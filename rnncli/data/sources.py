@@ -23,6 +23,7 @@ from rnncli.errors import DataError, Place, ResourceError, UsageError
 
 MAX_BYTES = 8 << 30
 MAX_GZIP_RATIO = 200
+SMALL_BYTES = 16 << 20  # what any file may unpack to
 PIECE = 1 << 22
 
 _KEPT_IN_MEMORY = 1 << 24
@@ -116,9 +117,9 @@ def _opened(source: Source) -> Iterator[tuple[IO[bytes] | gzip.GzipFile, int]]:
         if not source.path.endswith(".gz"):
             yield stream, MAX_BYTES
             return
-        size = max(os.fstat(stream.fileno()).st_size, 1 << 20)
+        most = max(os.fstat(stream.fileno()).st_size * MAX_GZIP_RATIO, SMALL_BYTES)
         with gzip.open(stream) as unpacked:
-            yield unpacked, min(MAX_BYTES, size * MAX_GZIP_RATIO)
+            yield unpacked, min(MAX_BYTES, most)
 
 
 @contextlib.contextmanager
@@ -130,4 +131,4 @@ def _failures(name: str) -> Iterator[None]:
         hint = "name it without .gz" if isinstance(error, gzip.BadGzipFile) else "was it copied whole?"
         raise DataError(f"not gzip: {error}", hint, Place(name)) from None
     except OSError as error:
-        raise ResourceError(f"cannot read: {error.strerror or error}", place=Place(name)) from None
+        raise ResourceError(f"cannot read: {error.strerror or error}", "look at its permissions", Place(name)) from None
