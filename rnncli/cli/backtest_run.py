@@ -6,8 +6,9 @@ from typing import Any
 
 from rnncli import console
 from rnncli.cli.training_run import Progress
-from rnncli.evaluation.backtest import Backtest, Fold, Plan, backtest, by_fold, candidates, origin, place_folds
+from rnncli.evaluation.backtest import Backtest, backtest, by_fold
 from rnncli.evaluation.evaluate import plain
+from rnncli.evaluation.folds import Fold, Plan, candidates, origin, place_folds
 from rnncli.trained import TrainedModel
 from rnncli.training.prepare import Prepared
 from rnncli.training.request import Watch

@@ -55,7 +55,7 @@ def evaluate(
     from rnncli.cli.condition import judge, parse_condition
     from rnncli.cli.evaluation_run import evaluate_run, sheets
     from rnncli.cli.results import verdict
-    from rnncli.evaluation.backtest import FOLDS, Plan
+    from rnncli.evaluation.folds import FOLDS, Plan
 
     condition = None if fail_if is None else parse_condition(fail_if)
     plan = Plan(folds or FOLDS, stride, refit) if backtest else None

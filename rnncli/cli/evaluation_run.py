@@ -8,8 +8,8 @@ from rnncli.cli.backtest_run import described, run_backtest
 from rnncli.cli.results import metrics_sheets
 from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
-from rnncli.evaluation.backtest import Plan, check_plan
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
+from rnncli.evaluation.folds import Plan, check_plan
 from rnncli.trained import TrainedModel, load_model
 from rnncli.training import folder as run_folder
 from rnncli.training.device import pick_device, set_threads

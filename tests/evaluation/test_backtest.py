@@ -18,18 +18,9 @@ from rnncli.config.load import check
 from rnncli.data.frames import Tables, open_tables
 from rnncli.errors import DataError, DivergedError, Interrupted, UsageError
 from rnncli.evaluation import backtest as module
-from rnncli.evaluation.backtest import (
-    Backtest,
-    Fold,
-    Plan,
-    backtest,
-    by_fold,
-    candidates,
-    check_plan,
-    place_folds,
-    refit,
-)
+from rnncli.evaluation.backtest import Backtest, backtest, by_fold, refit
 from rnncli.evaluation.evaluate import fit_baselines, held_out, other_data, score
+from rnncli.evaluation.folds import Fold, Plan, candidates, check_plan, place_folds
 from rnncli.trained import TrainedModel
 from rnncli.training.fit import Event
 from rnncli.training.interrupt import EXIT_CODES
@@ -166,13 +157,14 @@ def test_a_refit_needs_rows_to_train_and_to_validate_on(run: Callable[..., Run])
     model, data = run(values_of(14, 12), split={"validation": 3, "test": 2})
     folds = place_folds(model, data, Plan(refit=True))
     assert origins(folds) == [[6], [8, 20], [10, 22], [12, 24]]
+    assert origins(place_folds(model, data, Plan(folds=99, refit=True))) == origins(folds)
     assert candidates(data, Plan(refit=True)) == 2
 
 
 def test_validation_from_a_time_on_leaves_out_folds_before_it(run: Callable[..., Run]) -> None:
     model, data = run(values_of(30), split={"validation": "2020-01-19", "test": 4})
     assert origins(place_folds(model, data, Plan(refit=True))) == [[20], [22], [24], [26], [28]]
-    assert origins(place_folds(model, data, Plan(folds=9, refit=True))) == [[20], [22], [24], [26], [28]]
+    assert origins(place_folds(model, data, Plan(folds=99, refit=True))) == [[20], [22], [24], [26], [28]]
 
 
 def test_a_fold_without_a_known_target_is_left_out(run: Callable[..., Run], tmp_path: Path) -> None:
