@@ -55,7 +55,8 @@ def constant_columns(panel: Panel, columns: Columns) -> Iterator[Finding]:
     for name, values in _by_name(panel, columns):
         if name not in columns.derived and _is_constant(values):
             what = "nothing to learn" if name in columns.targets else "it tells nothing"
-            yield Finding("constant", f"{name} is {_known(values)[0]:g} in every row: {what}", "leave it out", name)
+            value = _shown(columns, name, float(_known(values)[0]))
+            yield Finding("constant", f"{name} is {value} in every row: {what}", "leave it out", name)
     for part in columns.calendar:
         waves = [panel.values[:, panel.columns.index(f"{wave}({part})")] for wave in ("sin", "cos")]
         if all(map(_is_constant, waves)):
@@ -63,6 +64,11 @@ def constant_columns(panel: Panel, columns: Columns) -> Iterator[Finding]:
     for position, name in enumerate(columns.static):
         if _is_constant(panel.static[:, position]):
             yield Finding("constant", f"{name} is the same for every series: it tells nothing", "leave it out", name)
+
+
+def _shown(columns: Columns, name: str, value: float) -> str:
+    """A value as it stands in the file."""
+    return columns.categories[name][int(value) - 1] if name in columns.categories else f"{value:g}"
 
 
 def _by_name(panel: Panel, columns: Columns) -> Iterator[tuple[str, Floats]]:
@@ -88,7 +94,7 @@ def long_runs(panel: Panel, columns: Columns) -> Iterator[Finding]:
     """Targets that stand still for long within a series that moves elsewhere; only of forecasts and numbers a row."""
     if columns.labels is not None or columns.binary:
         return
-    for position, name in enumerate(columns.value_targets):
+    for position in range(len(columns.value_targets)):
         values = panel.values[:, position]
         begins = np.ones(len(values), dtype=bool)
         begins[1:] = values[1:] != values[:-1]  # an empty cell is like no other
@@ -98,27 +104,27 @@ def long_runs(panel: Panel, columns: Columns) -> Iterator[Finding]:
         whole = panel.lengths()[panel.series_of(starts)]
         long = np.flatnonzero((lengths >= LONG_RUN) & (lengths >= LONG_RUN_SHARE * whole) & (lengths < whole))
         if len(long):
-            yield _run(panel, columns, name, starts[long], lengths[long])
+            yield _run(panel, columns, position, starts[long], lengths[long])
 
 
-def _run(panel: Panel, columns: Columns, name: str, starts: Rows, lengths: Rows) -> Finding:
+def _run(panel: Panel, columns: Columns, position: int, starts: Rows, lengths: Rows) -> Finding:
     longest = int(np.argmax(lengths))
     row = int(starts[longest])
     series = int(panel.series_of(starts[longest : longest + 1])[0])
-    shown, where = _target(panel, columns, name, series)
+    name, where = _named(panel, columns, position, series)
     others = len(np.unique(panel.series_of(starts))) - 1
     more = f", and {others:,} more series stand still" if others else ""
     since = clock.write(panel.times[row : row + 1], columns.time_format)[0]
-    value = panel.values[row, columns.value_targets.index(name)]
-    message = f"{shown} is {value:g} in {lengths[longest]:,} rows on end from {since}{where}{more}"
-    return Finding("long_run", message, "a gap filled with one value?", shown, panel.ids[series])
+    value = panel.values[row, position]
+    message = f"{name} is {value:g} in {lengths[longest]:,} rows on end from {since}{where}{more}"
+    return Finding("long_run", message, "a gap filled with one value?", name, panel.ids[series])
 
 
-def _target(panel: Panel, columns: Columns, name: str, series: int) -> tuple[str, str]:
-    """A target's name in the file, and the words for its series if there are several."""
-    if columns.wide:
+def _named(panel: Panel, columns: Columns, position: int, series: int) -> tuple[str, str]:
+    """A value column's name in the file, and the words for its series if there are several."""
+    if columns.wide and position == 0:
         return panel.ids[series][0], ""
-    return name, f" in series {show_id(panel.ids[series])}" if columns.series else ""
+    return panel.columns[position], f" in series {show_id(panel.ids[series])}" if columns.series else ""
 
 
 def outliers(panel: Panel, columns: Columns, *, by_series: bool) -> Iterator[Finding]:
@@ -159,10 +165,7 @@ def _distances(values: Floats, offsets: Rows) -> Floats:
 
 def _outlier(panel: Panel, columns: Columns, position: int, row: int, count: int) -> Finding:
     series = int(panel.series_of(np.array([row]))[0])
-    name, where = _target(panel, columns, panel.columns[position], series) if position == 0 else (
-        panel.columns[position],
-        f" in series {show_id(panel.ids[series])}" if columns.series else "",
-    )  # fmt: skip
+    name, where = _named(panel, columns, position, series)
     moment = clock.write(panel.times[row : row + 1], columns.time_format)[0]
     more = f", and {count - 1:,} more such" if count > 1 else ""
     message = f"{name} is {panel.values[row, position]:g} at {moment}{where}, over {OUTLIER:g} deviations away{more}"

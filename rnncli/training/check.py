@@ -224,5 +224,5 @@ def _warning(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "hint": finding.hint,
         "column": finding.column,
-        "series": None if finding.series is None else list(finding.series),
+        "series": list(finding.series) if finding.series else None,
     }

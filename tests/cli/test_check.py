@@ -145,15 +145,24 @@ def test_csv_has_a_row_a_part_and_warnings_go_to_stderr(invoke, leaking):
 
 
 @pytest.mark.parametrize("config", [None, *CONFIGS], ids=lambda path: path.stem if path else "leak")
-def test_the_table_fits_80_columns(cli, leaking, config):
-    done = cli("check", config or "c.yaml", "--format", "table", cwd=ROOT if config else leaking, env={"COLUMNS": "80"})
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
+def test_the_table_fits_80_columns(invoke, leaking, config, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = invoke("check", config or "c.yaml", "--format", "table", cwd=ROOT if config else leaking)
+    assert (result.code, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
     if config is None:
-        assert "x is y, 3 rows ahead: a leak" in done.stdout
-        assert done.stdout.endswith("\nReady to train, with 1 warning.\n")
+        assert "x is y, 3 rows ahead: a leak" in result.out
+        assert result.out.endswith("\nReady to train, with 1 warning.\n")
     else:
-        assert done.stdout.endswith("\nReady to train: nothing looks odd.\n")
+        assert result.out.endswith("\nReady to train: nothing looks odd.\n")
+
+
+def test_names_from_the_data_come_out_escaped(invoke, trained):
+    result = invoke("check", "waves.yaml", "--format", "table", cwd=trained)
+    assert result.code == 0
+    assert "\\x1b[31m" in result.out
+    assert "\x1b" not in result.out + result.err
+    assert json.loads(invoke("check", "waves.yaml", cwd=trained).out)["data"]["series"] == 4
 
 
 # warnings
@@ -333,7 +342,7 @@ def _bytes(what: str, folder: Path) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its own peak")
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", ["lstm", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("gru", "rnn"))])
 def test_the_estimate_of_memory_is_within_a_factor_of_two(tmp_path, cell):
     """Of the growth of the process in a run of some hundred megabytes, and of the whole."""
     rows = np.random.default_rng(0).normal(size=(3500, 2)).round(3)

@@ -234,6 +234,12 @@ def test_constant_columns_are_named():
     assert found.message == "five is 5 in every row: it tells nothing"
 
 
+def test_a_constant_category_is_named_by_its_word():
+    columns = {"ds": _days(), "y": _walk(0)[:ROWS], "kind": ["plain"] * ROWS}
+    (found,) = _findings(columns, data__past="kind", data__categorical="kind")
+    assert found.message == "kind is plain in every row: it tells nothing"
+
+
 def test_a_constant_target_a_constant_series_and_a_part_of_the_date_that_stays():
     days = {"ds": _days(), "A": _walk(0)[:ROWS], "B": [3.0] * ROWS}
     assert _told(days, data__layout="wide", data__target=["A", "B"]) == [("constant", "B")]
