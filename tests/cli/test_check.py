@@ -274,9 +274,9 @@ def test_every_file_that_cannot_be_read_is_named(invoke, clean):
     result = invoke("check", "c.yaml", "data.path=[d.csv, e.csv, f.csv, g.csv]")
     assert result.code == 3
     assert result.err == (
-        "error: e.csv:2: 3 fields where the header has 4 (is a quote or a comma missing?)\n"
+        "error: e.csv:2: 3 fields where the header has 4 (is a quote or a delimiter missing?)\n"
         "       f.csv: is empty (a header and rows are needed)\n"
-        "       g.csv: 0 rows below the header\n"
+        "       g.csv: 0 rows below the header (rows are needed)\n"
     )
 
 

@@ -20,6 +20,7 @@ from command_line import environment, process, shell
 STRANGE_IDS = ("plain", "[x][/]", "\x1b[2J", "\u202eé")
 STRANGE_TARGET = "[/]\x1b[31m\u202e"
 METRICS = ["mae", "mse", "rmse", "mase", "smape", "scaled_mse", "scaled_mae"]
+INTERVALS = [f"interval_{level}_{what}" for level in (80, 95) for what in ("coverage", "width")]
 SUMMARY_KEYS = ["run", "task", "device", "parameters", "epochs", "seconds", "validation", "test", "baselines", "skill"]
 ERROR_KEYS = {"code", "kind", "message", "hint", "file", "line", "column", "key"}
 DOCUMENTS = (
@@ -72,7 +73,7 @@ def test_training_prints_one_json_document_and_its_progress_beside_it(trained, t
     done = process(["train", "waves.yaml", "--out", "run"], tmp_path)
     assert done.returncode == 0
     document = json.loads(done.stdout)
-    assert list(document) == SUMMARY_KEYS
+    assert list(document) == [*SUMMARY_KEYS, "intervals"]
     assert document == json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     progress = done.stderr.decode()
     assert "epoch 1/2" in progress
@@ -170,9 +171,10 @@ def test_breakdowns_have_a_row_for_each(invoke, trained):
     assert [row["step"] for row in steps] == [1, 2, 3]
     series = json.loads(invoke("evaluate", "run", "--by", "series", cwd=trained).out)["by_series"]
     assert [row["id"] for row in series] == list(STRANGE_IDS)
-    assert all(list(row)[1:] == METRICS for row in steps + series)
+    columns = [*METRICS, *INTERVALS]
+    assert all(list(row)[1:] == columns for row in steps + series)
     rows = _rows_of_csv(invoke("evaluate", "run", "--by", "series", "--format", "csv", cwd=trained).out)
-    assert rows[0] == ["id", *METRICS]
+    assert rows[0] == ["id", *columns]
     assert [row[0] for row in rows[1:]] == list(STRANGE_IDS)
 
 
