@@ -43,11 +43,11 @@ def _metrics(path: Path) -> dict[str, Any]:
         CheckpointError: if they are not there, or not as they were written.
     """
     metrics = run_folder.read_json(path)
-    parts = [metrics.get("validation"), metrics.get("test")]
+    parts = [part for part in (metrics.get("validation"), metrics.get("test")) if isinstance(part, dict)]
     whole = (
         isinstance(metrics.get("task"), str)
         and all(_is_number(metrics.get(name)) for name in ("parameters", "seconds"))
-        and all(isinstance(part, dict) for part in parts)
+        and len(parts) == 2
         and all(_is_number(value) or value is None for part in parts for value in part.values())
     )
     if not whole:
