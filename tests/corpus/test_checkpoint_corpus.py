@@ -102,8 +102,8 @@ def twice(raw: bytes) -> bytes:
 
 def many(raw: bytes) -> bytes:
     """200,000 tensors."""
-    entries = {f"t{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(200_000)}
-    return with_header({**entries, "__metadata__": {"rnncli": "{}"}}, b"")
+    entries = ",".join(f'"t{number}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for number in range(200_000))
+    return with_header(f'{{{entries},"__metadata__":{{"rnncli":"{{}}"}}}}'.encode(), b"")
 
 
 class Canary:
@@ -485,9 +485,7 @@ def test_what_cannot_be_resumed_is_refused(ready, refuse, arguments, code, words
 # processes of their own
 
 
-@pytest.mark.parametrize(
-    ("make", "words"), [(zipped, "never loaded"), (bytes, "truncated: 0 bytes"), (many, "200,000 tensors")]
-)
+@pytest.mark.parametrize(("make", "words"), [(zipped, "never loaded"), (bytes, "truncated: 0 bytes")])
 def test_a_process_of_its_own_refuses_it_too(ready, make, words):
     (ready / "run" / "model.safetensors").write_bytes(make(b""))
     done = process(["inspect-weights", "run"], ready)
