@@ -460,6 +460,18 @@ def test_a_damaged_run_is_not_resumed(ready, refuse, case):
     assert not (ready / "canary").exists()
 
 
+def test_an_older_state_with_a_newer_mtime_is_refused(ready, refuse, invoke):
+    run = ready / "run"
+    older = (run / "last.safetensors").read_bytes()
+    assert invoke("train", "--resume", "run", "training.epochs=3").code == 0
+    (run / "last.safetensors").rename(run / "prev.safetensors")
+    (run / "last.safetensors").write_bytes(older)
+    words = ["is at epoch 2, step 0", "prev.safetensors is later, at epoch 3, step 0"]
+    assert refuse("train", "--resume", "run", code=4, words=words)["file"] == "run/last.safetensors"
+    (run / "last.safetensors").unlink()
+    assert invoke("train", "--resume", "run").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
