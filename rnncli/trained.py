@@ -171,8 +171,7 @@ def saved_parts(stored: checkpoint.Stored, file: str) -> tuple[schema.Config, Co
         config = check(Document(values if isinstance(values, dict) else {}, {}))
         columns = TypeAdapter(Columns).validate_json(json.dumps(content["columns"]), strict=True)
         said = TypeAdapter(_Said).validate_json(json.dumps(content["scaler"]), strict=True)
-        if columns.frequency is not None and not clock.is_frequency(columns.frequency, columns.time_format):
-            raise ValueError(f"{columns.frequency!r} is not a frequency")
+        _check_columns(config, columns)
         scaler = _scaler(stored.tensors, said, config, columns)
     except ConfigError as error:
         raise CheckpointError(f"damaged: {error.problems[0]}", _RESTORE, Place(file)) from None
@@ -180,6 +179,19 @@ def saved_parts(stored: checkpoint.Stored, file: str) -> tuple[schema.Config, Co
         first = str(error).split("\n")[0]
         raise CheckpointError(f"damaged: {type(error).__name__}: {first}", _RESTORE, Place(file)) from None
     return config, columns, scaler
+
+
+def _check_columns(config: schema.Config, columns: Columns) -> None:
+    """Raise ValueError for columns that no training has settled."""
+    if "" in (columns.time, *columns.targets, *columns.series, *columns.values):
+        raise ValueError("a column without a name")
+    if columns.frequency is not None and not clock.is_frequency(columns.frequency, columns.time_format):
+        raise ValueError(f"{columns.frequency!r} is not a frequency")
+    if config.task.kind == "forecasting":
+        if columns.labels is not None:
+            raise ValueError("labels of a forecast")
+        if columns.time is not None and columns.frequency is None:
+            raise ValueError("a time column without a frequency")
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,12 @@ def _metrics(path: Path) -> dict[str, Any]:
         CheckpointError: if they are not there, or not as they were written.
     """
     metrics = run_folder.read_json(path)
-    parts = [metrics.get("validation"), metrics.get("test")]
+    parts = [part for part in (metrics.get("validation"), metrics.get("test")) if isinstance(part, dict)]
     whole = (
         isinstance(metrics.get("task"), str)
         and all(_is_number(metrics.get(name)) for name in ("parameters", "seconds"))
-        and all(isinstance(part, dict) and all(map(_is_number_or_none, part.values())) for part in parts)
+        and len(parts) == 2
+        and all(_is_number(value) or value is None for part in parts for value in part.values())
     )
     if not whole:
         raise CheckpointError("damaged: not the metrics of a run", run_folder.AGAIN, Place(str(path)))
@@ -78,7 +79,3 @@ def sheets(result: dict[str, Any]) -> list[Sheet]:
 
 def _starred(row: dict[str, Any], name: str, best: dict[str, str]) -> str:
     return f"{console.show(row[name])}{'*' if best[name] == row['run'] else ' '}"
-
-
-def _is_number_or_none(value: object) -> bool:
-    return value is None or _is_number(value)

@@ -129,7 +129,7 @@ def newest_state(folder: Path) -> tuple[checkpoint.Stored | None, str | None]:
     """The newest training state that is whole, and a warning if it is not the last one, which is then removed.
 
     Raises:
-        CheckpointError: if there are states and none is whole.
+        CheckpointError: if there are states and none is whole, or the last one is older than the one before it.
     """
     problem: CheckpointError | None = None
     for name in (LAST, PREVIOUS):
@@ -142,9 +142,31 @@ def newest_state(folder: Path) -> tuple[checkpoint.Stored | None, str | None]:
             problem = problem or error
             continue
         if problem is None:
+            _refuse_older(stored, folder)
             return stored, None
         (folder / LAST).unlink()  # or the next save would keep it as the previous generation
         return stored, f"{problem}; going on from {name}"
     if problem:
         raise problem
     return None, None
+
+
+def _refuse_older(last: checkpoint.Stored, folder: Path) -> None:
+    """A state that was copied over a later one is not gone on from, whatever the times of the files say."""
+    try:
+        before = _progress(checkpoint.read(folder / PREVIOUS, checkpoint.STATE))
+    except (CheckpointError, ResourceError):
+        return
+    now = _progress(last)
+    if now and before and now < before:
+        message = f"is at epoch {now[0]}, step {now[1]}; {PREVIOUS} is later, at epoch {before[0]}, step {before[1]}"
+        raise CheckpointError(message, f"remove it to go on from {PREVIOUS}", Place(str(folder / LAST)))
+
+
+def _progress(stored: checkpoint.Stored) -> tuple[int, int] | None:
+    """Epochs and steps of a state."""
+    counters = stored.content.get("counters")
+    if not isinstance(counters, dict):
+        return None
+    epoch, step = counters.get("epoch"), counters.get("step")
+    return (epoch, step) if isinstance(epoch, int) and isinstance(step, int) else None

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from rnncli.config import rules, schema
+from rnncli.data.calendar import CALENDAR
 from rnncli.evaluation.baselines import BASELINES
 from rnncli.model.cells import CELLS
 from rnncli.model.network import READOUTS
-from rnncli.data.calendar import CALENDAR
 from rnncli.tasks.losses import LOSSES, find_loss, summed_loss, window_loss
 from rnncli.tasks.task import TASKS
 
