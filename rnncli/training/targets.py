@@ -55,7 +55,10 @@ def _loss_for(columns: Columns, tables: Tables) -> str:
             what = "one column of labels, or several of numbers"
             raise DataError("several targets, and not all of them hold numbers", what, Place(tables.parts[0].file, 1))
         return "cross_entropy"
-    frame = tables.frame(columns.targets, np.float64)
+    try:
+        frame = tables.frame(columns.targets, np.float64)
+    except (ValueError, OverflowError):
+        return "mse"  # a cell further down is no number: reading the panel says which
     return "binary_cross_entropy" if bool((frame.isin([0, 1]) | frame.isna()).all(axis=None)) else "mse"
 
 
