@@ -35,7 +35,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
             raise DataError(f"{name} is no input", "data.categorical says which inputs are categories", _header(tables))
     if not (past or static) and task != "forecasting":
         raise DataError("no numeric input column is left", "name them in data.past", _header(tables))
-    return Columns(
+    columns = Columns(
         targets=targets,
         past=past,
         future=future,
@@ -51,6 +51,16 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
         wide=data.layout == "wide",
         target_is_input=task == "forecasting",
     )
+    _check_names(columns, tables)
+    return columns
+
+
+def _check_names(columns: Columns, tables: Tables) -> None:
+    """Refuse an input whose name is that of one that is made: their values would be taken for each other's."""
+    made = {*columns.derived, *(f"observed({name})" for name in columns.values)}
+    for name in (*columns.value_targets, *columns.read, *columns.static):
+        if name in made:
+            raise DataError(f"{name} is the name of an input that is made", "rename the column", _header(tables))
 
 
 def _take(tables: Tables, names: str | Sequence[str] | None, taken: set[str]) -> tuple[str, ...]:

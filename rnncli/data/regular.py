@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.tseries.frequencies import to_offset
 
 from rnncli.config import schema
 from rnncli.data import clock
@@ -22,8 +24,11 @@ def regularise(
     """The panel with even steps, or as it is where that is not asked for; `columns` with frequency and season.
 
     Raises:
-        DataError: at the first row of a series that does not follow the one before by the frequency.
+        DataError: at the first row of a series that does not follow the one before by the frequency, or for a
+            frequency that is none.
     """
+    if data.frequency is not None:
+        _check_frequency(data.frequency, panel.times.dtype.kind)
     if data.irregular == "resample" or (data.irregular == "delta" and forecasting):
         columns = replace(columns, frequency=columns.frequency or _commonest(panel, columns, tables))
     if data.irregular == "resample":
@@ -36,6 +41,17 @@ def regularise(
         check_regular(panel, columns, tables, frequency)
         columns = replace(columns, frequency=frequency)
     return panel, columns
+
+
+def _check_frequency(frequency: str, kind: str) -> None:
+    """Refuse what is no step forward of times of this kind."""
+    try:
+        size = to_offset(frequency).n if kind == "M" else float(frequency)
+    except ValueError:
+        size = 0
+    if not 0 < size < math.inf:
+        what, hint = ("dates", "such as 15min, h, D, B, W, MS or ME") if kind == "M" else ("numbers", "a number above 0")
+        raise DataError(f"data.frequency: {frequency} is not a step of a column of {what}", hint)
 
 
 def with_season(columns: Columns, season: int | None) -> Columns:
@@ -75,7 +91,7 @@ def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Pa
         weights=None if panel.weights is None else _means(panel.weights, rows, len(values)),
     )
     made = replace(made, values=_renewed(made, columns))
-    empty = np.flatnonzero(np.isnan(made.values[:, : len(columns.value_targets)]).any(axis=1))
+    empty = np.flatnonzero(np.bincount(rows, minlength=len(values)) == 0)
     if len(empty) and missing == "error":
         moment = clock.write(made.times[empty[:1]], columns.time_format)[0]
         message = f"resampled to {columns.frequency}, {len(empty):,} rows are empty, the first at {moment}"
