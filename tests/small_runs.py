@@ -47,7 +47,10 @@ def fit(frame: pd.DataFrame, folder: Path, values: dict[str, Any]) -> TrainedMod
     return train(config_of(folder, values), tables, Request(folder / "run", overwrite=True), SILENT).model
 
 
-def answers(model: TrainedModel, frame: pd.DataFrame, folder: Path, wanted: Wanted = Wanted()) -> pd.DataFrame:
+POINT = Wanted()
+
+
+def answers(model: TrainedModel, frame: pd.DataFrame, folder: Path, wanted: Wanted = POINT) -> pd.DataFrame:
     """The rows that ``predict`` prints."""
     return predict(model, opened(frame, folder, "new.csv"), wanted).table
 
