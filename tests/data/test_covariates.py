@@ -147,7 +147,7 @@ ODD = ["a.b", "weight", "x y", "sin(hour)", "é", "0", "[/]", "../../z", "observ
 def test_a_categorical_column_may_have_any_name(read, name):
     prepared = read(as_csv(header=f"ds,y,{name}"), data__past=[name], data__categorical=[name], data__missing="mask")
     network = build_network(prepared.config, prepared.columns, 0)
-    assert network.inputs.width("past") == 1 + min(16, 7 // 2 + 1) + 2  # the target, a vector and two flags
+    assert network.sizes.width(network.sizes.past) == 1 + min(16, 7 // 2 + 1) + 2  # the target, a vector and two flags
     batch = training_windows(prepared, on_device(prepared, CPU)).batch(np.arange(3))
     assert torch.isfinite(network(batch.past, batch.lengths, batch.level)).all()
 

@@ -217,6 +217,6 @@ def test_answers_are_in_the_zone_of_the_input(tmp_path):
     silent = Watch(lambda fit, state: None, lambda event: None, lambda text: None)
     model = train(config, tables, Request(tmp_path / "run"), silent).model
     assert texts[-1] == "2020-03-08T03:00:00-0400"  # the hour before it was 01:00-0500
-    assert predict(model, tables)["ds"].tolist()[0] == "2020-03-08T04:00:00-0400"
+    assert predict(model, tables).table["ds"].tolist()[0] == "2020-03-08T04:00:00-0400"
     Path("e.csv").write_text(as_csv([[text, "1"] for text in texts[:-1]], "ds,y"))
-    assert predict(model, open_tables("e.csv", dialect_of(config.data)))["ds"].tolist()[0] == texts[-1]
+    assert predict(model, open_tables("e.csv", dialect_of(config.data))).table["ds"].tolist()[0] == texts[-1]
