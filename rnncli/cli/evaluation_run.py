@@ -5,6 +5,7 @@ from typing import Any
 
 from rnncli import console
 from rnncli.cli.results import metrics_sheets
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
 from rnncli.trained import TrainedModel, load_model
@@ -18,7 +19,7 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str) -> di
     """The document of metrics, with ``by_step`` or ``by_series`` if asked for."""
     model = load_model(run, pick_device(device))
     set_threads("auto", model.config.model, model.config.training.batch_size)
-    tables = open_tables(data or model.config.data.path)
+    tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     made_with = _made_with(run)
     if data is None and made_with.get("data_sha256") not in (None, tables.digest()):
         console.warn("the data has changed since training: the held-out parts are not what they were")

@@ -12,6 +12,7 @@ from rnncli import console
 from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
 from rnncli.config.load import differences, load
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
 from rnncli.evaluation.evaluate import document, score
@@ -66,7 +67,7 @@ def settle(
 
 def run(config: schema.Config, request: Request) -> None:
     """Train, score, write ``metrics.json`` and print it."""
-    tables = open_tables(config.data.path)
+    tables = open_tables(config.data.path, dialect_of(config.data), console.warn)
     with Progress(config) as progress:
         outcome = train(config, tables, request, progress.watch())
     result = _score(outcome, request.folder)

@@ -5,10 +5,12 @@ A key that could have no effect is an error, never ignored.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rnncli.config.schema import Config, Data
+from rnncli.config.zones import is_zone, near_zone
 
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {
@@ -22,8 +24,9 @@ BASELINES_OF = {
     "regression": ("mean", "ridge"),
 }
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
-    "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind", "split.by",
-    "split.validation", "task.kind", "training.optimizer", "training.patience", "training.schedule", "window.context",
+    "data.decimal", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers", "scale.kind",
+    "split.by", "split.validation", "task.kind", "training.optimizer", "training.patience", "training.schedule",
+    "window.context",
 }  # fmt: skip
 
 
@@ -79,8 +82,8 @@ def _task(config: Config) -> Iterator[Conflict]:
 
 def _data(config: Config) -> Iterator[Conflict]:
     data = config.data
-    if data.time_format and not data.time:
-        yield Conflict("data.time_format", "has no effect without data.time")
+    yield from _time(data)
+    yield from _dialect(data)
     yield from _columns(data)
     if data.layout == "wide":
         if config.task.kind != "forecasting":
@@ -89,6 +92,38 @@ def _data(config: Config) -> Iterator[Conflict]:
             yield Conflict("data.series", "has no effect with the wide layout: the target columns are the series")
     if config.scale.kind == "none" and config.scale.per:
         yield Conflict("scale.per", "has no effect with scale.kind: none")
+
+
+def _time(data: Data) -> Iterator[Conflict]:
+    for key in ("time_format", "time_unit", "time_zone"):
+        if getattr(data, key) and not data.time:
+            yield Conflict(f"data.{key}", "has no effect without data.time")
+    if data.time_unit and data.time_format:
+        yield Conflict("data.time_unit", "has no effect beside data.time_format: that is for texts, this for numbers")
+    if data.time_zone and not is_zone(data.time_zone):
+        yield Conflict("data.time_zone", f"{data.time_zone!r} is no time zone", near_zone(data.time_zone))
+
+
+def _dialect(data: Data) -> Iterator[Conflict]:
+    """How cells are written: signs that differ from each other, and a codec that Python knows."""
+    if not _is_text_codec(data.encoding):
+        yield Conflict("data.encoding", f"{data.encoding!r} is no text encoding", "such as utf-8, latin-1 or cp1252")
+    if data.delimiter == data.decimal:
+        yield Conflict("data.delimiter", "is data.decimal too", "set data.delimiter: ';', or leave it out")
+    if data.thousands == data.decimal:
+        hint = "set data.decimal: ','" if data.thousands == "." else "set data.decimal: '.'"
+        yield Conflict("data.thousands", "is data.decimal too", hint)
+
+
+def _is_text_codec(name: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(name)
+        b"    ".decode(name)
+    except UnicodeError:  # a codec that these are no bytes of
+        return True
+    except (LookupError, ValueError):  # none, or one of no text; a name with NUL
+        return False
+    return True
 
 
 def _columns(data: Data) -> Iterator[Conflict]:

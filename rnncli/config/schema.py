@@ -14,6 +14,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], Field(min_length=1)]
+Delimiter = Annotated[str, Field(pattern=r"^([\t !#$%&'()*,/:;<=>?@\[\]^`{|}~\\]|\\t|tab)$")]
 # a fraction below 1, a count, or the time at which the part starts
 PartSize = Annotated[int, Field(ge=0, le=10**9)] | Share | Name
 
@@ -47,6 +48,24 @@ class Data(Section):
         None,
         description="Further input columns known up to the present; x* takes all that match. Left out: none for "
         "forecasting, every other numeric column for the other tasks.",
+    )
+    encoding: Name = Field(
+        "utf-8", description="Of the files: any text codec of Python, such as latin-1, cp1252 or utf-16."
+    )
+    delimiter: Delimiter | None = Field(
+        None, description="Character between cells, or tab. Default: tab for .tsv, else a comma."
+    )
+    decimal: Literal[".", ","] = Field(".", description="Sign before the fraction of a number.")
+    thousands: Literal[",", ".", " ", "'", "_"] | None = Field(
+        None, description="Sign between thousands; left out, there is none."
+    )
+    time_unit: Literal["s", "ms", "us", "ns", "min", "h", "D"] | None = Field(
+        None, description="The time column holds numbers that count these since 1970 (UTC)."
+    )
+    time_zone: Name | None = Field(
+        None,
+        description="Zone of local times, such as Europe/Berlin or UTC: hours are equal steps across summer time, "
+        "times with different offsets are brought together, and answers are in this zone.",
     )
     season: Count | None = Field(
         None,

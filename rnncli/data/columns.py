@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rnncli.config import schema
-from rnncli.data.frames import Tables, as_numbers, not_numbers
+from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns
 from rnncli.errors import DataError, Place
 
@@ -27,7 +27,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
         past = tuple(name for name in _match(tables, _listed(data.past)) if name not in taken | set(targets))
     else:
         others = [name for name in tables.header if name and name not in taken | set(targets)]
-        past = () if task == "forecasting" else tuple(_numeric(tables, others))
+        past = () if task == "forecasting" else tuple(tables.numeric(others))
     if not past and task != "forecasting":
         raise DataError("no numeric input column is left", "name them in data.past", Place(tables.parts[0].file, 1))
     return Columns(
@@ -77,13 +77,3 @@ def require(tables: Tables, names: Iterable[str]) -> None:
             close = difflib.get_close_matches(name.casefold(), folded, 1)
             hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(tables.header)}"
             raise DataError(f"no column {name}", hint, Place(tables.parts[0].file, 1))
-
-
-def _numeric(tables: Tables, names: list[str]) -> list[str]:
-    """The columns that hold numbers, judged by their first thousand rows."""
-    if not names:
-        return []
-    frame = tables.frame(names, str, rows=1000)
-    return [name for name in names if as_numbers(frame[name]).notna().any() and not not_numbers(frame[name]).any()]
-
-

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data import clock
 from rnncli.data.columns import require
-from rnncli.data.frames import Tables, not_numbers
+from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Panel, SeriesId, show_ids
-from rnncli.errors import DataError, Place
-
-LARGEST = float(np.finfo(np.float32).max)
+from rnncli.errors import DataError
 
 
 def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, Columns]:
@@ -59,34 +56,7 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
 
 def _numbers(tables: Tables, names: Sequence[str]) -> NDArray[np.float64]:
     """(rows, names) numbers, NaN where a cell is empty."""
-    if not names:
-        return np.empty((sum(len(part.lines) for part in tables.parts), 0))
-    try:
-        values = tables.frame(names, np.float64).to_numpy(dtype=np.float64)
-    except (ValueError, OverflowError):
-        raise _not_numbers(tables, names) from None
-    large = np.argwhere(np.abs(values) > LARGEST)
-    if len(large):
-        row, column = large[0]
-        raise DataError("is not a finite float32 number", "rescale the column", tables.place(int(row), names[column]))
-    return values
-
-
-def _not_numbers(tables: Tables, names: Sequence[str]) -> DataError:
-    for name in names:
-        texts = tables.frame([name], str)[name]
-        rows = np.flatnonzero(not_numbers(texts).to_numpy())
-        if len(rows):
-            shown = ", ".join(f"{texts.iloc[row]!r} in line {tables.place(int(row)).line}" for row in rows[:3])
-            more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-            return DataError(f"not a number: {shown}{more}", _number_hint(texts.iloc[rows[0]]), tables.place(int(rows[0]), name))
-    return DataError(f"not numbers: {', '.join(names)}", place=Place(tables.parts[0].file))
-
-
-def _number_hint(text: str) -> str:
-    if "," in text:
-        return "write numbers without thousands separators, with a decimal point"
-    return "leave the cell empty and set data.missing, or leave the column out"
+    return tables.numbers(names)
 
 
 def check_values(panel: Panel, columns: Columns) -> None:
@@ -116,44 +86,51 @@ def _check_missing(tables: Tables, names: Sequence[str], values: NDArray[np.floa
 
 def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Columns]:
     if columns.time is None:
-        return np.arange(sum(len(part.lines) for part in tables.parts)), columns
-    texts = tables.frame([columns.time], str)[columns.time]
-    try:
-        forms = [columns.time_format] if columns.time_format else clock.recognise(texts.iloc[0])
-        times, form = clock.read_any(texts, forms)
-        return times, replace(columns, time_format=form)
-    except clock.TimeError as error:
-        raise DataError(error.message, error.hint, tables.place(error.row, columns.time)) from None
+        return np.arange(len(tables)), columns
+    times, form = tables.times(columns.time, columns.time_format, lambda: _ids(tables, columns)[0])
+    return times, replace(columns, time_format=form)
 
 
 def _ids(tables: Tables, columns: Columns) -> tuple[NDArray[np.int64], list[SeriesId]]:
     """Number of the series of every row, and the ids in order of first appearance."""
     if not columns.series:
-        return np.zeros(sum(len(part.lines) for part in tables.parts), dtype=np.int64), [()]
-    frame = tables.frame(columns.series, str)
-    for name in columns.series:
-        blank = np.flatnonzero(frame[name].eq("").to_numpy())
-        if len(blank):
-            raise DataError("an empty series id", "every row needs one", tables.place(int(blank[0]), name))
-    codes, unique = pd.factorize(pd.MultiIndex.from_frame(frame) if len(columns.series) > 1 else frame.iloc[:, 0])
-    names = [key if isinstance(key, tuple) else (key,) for key in unique]
-    return codes.astype(np.int64), [tuple(str(part) for part in name) for name in names]
+        return np.zeros(len(tables), dtype=np.int64), [()]
+    codes, ids = tables.codes(columns.series)
+    for number, key in enumerate(ids):
+        if "" in key:
+            row = int(np.flatnonzero(codes == number)[0])
+            place = tables.place(row, columns.series[key.index("")])
+            raise DataError("an empty series id", "every row needs one", place)
+    _warn_of_twins(tables, columns.series, ids)
+    return codes, ids
+
+
+def _warn_of_twins(tables: Tables, names: Sequence[str], ids: Sequence[SeriesId]) -> None:
+    """Ids that look the same are told apart all the same, and that is said."""
+    seen: dict[tuple[str, ...], SeriesId] = {}
+    for key in ids:
+        other = seen.setdefault(tuple(part.strip() for part in key), key)
+        if other != key:
+            shown = " and ".join(repr(part[0] if len(part) == 1 else part) for part in (other, key))
+            tables.warn(f"{', '.join(names)}: {shown} differ by spaces alone and are two series")
+            return
 
 
 def _codes(tables: Tables, columns: Columns) -> tuple[NDArray[np.float64], Columns]:
     """Class codes of the target column; NaN where it is empty or, in prediction, absent."""
     target = columns.targets[0]
     if target not in tables.header:
-        return np.full(sum(len(part.lines) for part in tables.parts), np.nan), columns
-    texts = tables.frame([target], str)[target]
+        return np.full(len(tables), np.nan), columns
+    found, keys = tables.codes([target])
+    texts = [key[0] for key in keys]
     labels = columns.labels or tuple(sorted(set(texts) - {""}, key=_natural))
     numbers = {label: float(code) for code, label in enumerate(labels)}
-    codes: NDArray[np.float64] = np.array([numbers.get(text, np.nan) for text in texts], dtype=np.float64)
-    strange = np.flatnonzero(np.isnan(codes) & texts.ne("").to_numpy())
-    if len(strange):
-        place = tables.place(int(strange[0]), target)
-        raise DataError(f"{texts.iloc[strange[0]]!r} is not a class of this model", f"they are {', '.join(labels)}", place)
-    return codes, replace(columns, labels=labels)
+    for number, text in enumerate(texts):
+        if text and text not in numbers:
+            place = tables.place(int(np.flatnonzero(found == number)[0]), target)
+            raise DataError(f"{text!r} is not a class of this model", f"they are {', '.join(labels)}", place)
+    codes = np.array([numbers.get(text, np.nan) for text in texts], dtype=np.float64)
+    return codes[found], replace(columns, labels=labels)
 
 
 def _natural(label: str) -> tuple[bool, float, str]:
@@ -175,6 +152,8 @@ def _check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         text = clock.write(panel.times[row : row + 1], columns.time_format)[0]
         other = tables.place(int(panel.source[row - 1])).line
         hint = "keep one row a time" if columns.series else "name the id column in data.series"
+        if panel.times.dtype.kind == "M":
+            hint = clock.repeated_hint(panel.times[row]) or hint
         raise DataError(f"{text} stands already in line {other}", hint, tables.place(int(panel.source[row]), columns.time))
 
 

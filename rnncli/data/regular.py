@@ -67,6 +67,8 @@ def _irregular(panel: Panel, tables: Tables, columns: Columns, series: int, row:
         return DataError(f"the time column{who} {what}, so its frequency is not known", "resample it first", place)
     before, here = clock.write(panel.times[row - 1 : row + 1], columns.time_format)
     place = tables.place(int(panel.source[row]), columns.time)
-    return DataError(f"the time column{who} jumps from {before} to {here}", "fill or resample the rows first", place)
+    hint = clock.skipped_hint(*panel.times[row - 1 : row + 1]) if panel.times.dtype.kind == "M" else None
+    message = f"the time column{who} jumps from {before} to {here}"
+    return DataError(message, hint or "fill or resample the rows first", place)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.config import schema
@@ -92,14 +92,10 @@ def _start(panel: Panel, columns: Columns, size: int | float | str, end: Rows, h
 
 
 def _moment(text: str, columns: Columns, kind: str) -> np.generic:
-    for form in (columns.time_format, None):
-        try:
-            single = pd.Series([text], dtype=str)
-            moment: np.generic = clock.read_any(single, [form] if form else clock.recognise(text))[0][0]
-            if moment.dtype.kind == kind:
-                return moment
-        except clock.TimeError:
-            continue
+    with contextlib.suppress(clock.TimeError):
+        moment = clock.moment(text, columns.time_format)
+        if moment.dtype.kind == kind:
+            return moment
     raise DataError(f"split: {text} is not a time like {clock.example(str(columns.time_format))}")
 
 

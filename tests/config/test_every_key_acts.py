@@ -19,6 +19,7 @@ from rnncli.checkpoint import MODEL, read
 from rnncli.cli import training_run
 from rnncli.config.document import Document
 from rnncli.config.load import check, leaves
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.errors import RnncliError
 from rnncli.predict import predict
@@ -66,6 +67,14 @@ CHANGES: dict[str, Change] = {
         "%m/%d/%Y",
         beside={"data.path": "days.csv", "data.time_format": "%d/%m/%Y", "window.context": 3, "task.horizon": 1},
     ),
+    "data.encoding": Change("cp1252", beside={"data.path": "windows.csv", "data.encoding": "latin-1"}),
+    "data.delimiter": Change(";", beside={"data.path": "either.csv", "data.time": None, "data.series": None}),
+    "data.decimal": Change(
+        ",", beside={"data.path": "commas.csv", "data.thousands": ","}, together={"data.thousands": "."}
+    ),
+    "data.thousands": Change(",", REGRESSION, {"data.path": "long.csv"}),
+    "data.time_unit": Change("min", beside={"data.path": "ticks.csv", "data.time_unit": "h"}),
+    "data.time_zone": Change("Europe/Berlin", beside={"data.path": "hours.csv"}),
     "data.series": Change(["id", "group"]),
     "data.target": Change("x"),
     "data.past": Change("x"),
@@ -177,6 +186,14 @@ def _write_files() -> None:
         [f"{name},{row:02d}/01/2020,{wave(row, row)}" for name in "abcdefgh" for row in range(1, 13)],
     )
 
+    _write("windows.csv", "id,group,day,later,y,x", [line.replace("a,aa", "#,aa") for line in waves("ab")])
+    Path("windows.csv").write_bytes(Path("windows.csv").read_bytes().replace(b"#", b"\x80"))
+    _write("either.csv", "y;a,y", [f"{wave(row, 1)};{row % 3},{wave(row, 5)}" for row in range(90)])
+    _write("commas.csv", "id,day,y", [f'a,{day},"{1 + row % 9},{100 + row}"' for row, day in enumerate(days)])
+    _write("ticks.csv", "id,day,y", [f"a,{row},{wave(row, 1)}" for row in range(70)])
+    hours = np.datetime64("2020-03-29T01:00") - np.arange(70)[::-1] * np.timedelta64(1, "h")
+    _write("hours.csv", "id,day,y", [f"a,{hour},{wave(row, 1)}" for row, hour in enumerate(hours)])
+
     def signs(blanks: bool) -> list[str]:
         return [
             f"s{number},{step},{9 - step},{'plus' if number % 2 else 'minus'},{number % 2},"
@@ -186,6 +203,9 @@ def _write_files() -> None:
         ]
 
     _write("signs.csv", "id,t,backwards,sign,number,a,b", signs(blanks=False))
+    _write(
+        "long.csv", "id,t,backwards,sign,number,a,b,c", [f'{line},"1,{100 + n}"' for n, line in enumerate(signs(False))]
+    )
     _write("dashes.csv", "id,t,backwards,sign,number,a,b", signs(blanks=True))
 
 
@@ -222,7 +242,7 @@ def fingerprint(text: str) -> dict[str, Any]:
     weights = read(run / "model.safetensors", MODEL).tensors
     metrics = json.loads((run / "metrics.json").read_text())
     manifest = json.loads((run / "manifest.json").read_text())
-    table = predict(load_model(run, pick_device("cpu")), open_tables(config.data.path))
+    table = predict(load_model(run, pick_device("cpu")), open_tables(config.data.path, dialect_of(config.data)))
     return {
         "weights": {
             name: hashlib.sha256(array.tobytes()).hexdigest()

@@ -271,6 +271,12 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "data.layout": st.sampled_from(["long", "wide"]),
     "data.time": _optional(WORDS),
     "data.time_format": _optional(st.sampled_from(["%d/%m/%Y", "%H:%M"])),
+    "data.encoding": st.sampled_from(["utf-8", "latin-1", "UTF-16", "cp1252"]),
+    "data.delimiter": _optional(st.sampled_from([";", "\t", "tab", "|", " ", "\\t"])),
+    "data.decimal": st.sampled_from([".", ","]),
+    "data.thousands": _optional(st.sampled_from([",", ".", " ", "'", "_"])),
+    "data.time_unit": _optional(st.sampled_from(["s", "ms", "us", "ns", "min", "h", "D"])),
+    "data.time_zone": _optional(st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])),
     "data.series": _optional(WORDS | st.lists(WORDS, min_size=1, max_size=2)),
     "data.target": WORDS | st.lists(WORDS, min_size=1, max_size=3),
     "data.past": _optional(WORDS),
@@ -332,7 +338,9 @@ def valid_configs(draw: st.DrawFn) -> Config:
         except ConfigError as error:
             for problem in error.problems:
                 section, _, name = str(problem.place.key).rpartition(".")
-                if "is required" in problem.message:
+                if "is data." in problem.message and name == "target":  # the other column goes, this one is required
+                    values["data"] = {key: values["data"][key] for key in ("path", "target")}
+                elif "is required" in problem.message:
                     values[section][name] = draw(WORDS)
                 else:
                     values[section].pop(name, None)

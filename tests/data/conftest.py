@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tables_as_text import make_config
 
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import open_tables
 from rnncli.training.prepare import Prepared, prepare
 
@@ -27,6 +28,6 @@ def read() -> Callable[..., Prepared]:
         if content is not None:
             Path(path).write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
         settings = make_config(**{"data__path": path, **keys})
-        return prepare(settings, open_tables(settings.data.path))
+        return prepare(settings, open_tables(settings.data.path, dialect_of(settings.data)))
 
     return call

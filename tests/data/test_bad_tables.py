@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from tables_as_text import as_csv, make_config, make_rows, with_cell, with_ids, with_times
 
-from rnncli.data import tables
+from rnncli.data import sources
 from rnncli.data.frames import open_tables
 from rnncli.errors import DataError, ResourceError, RnncliError, UsageError
 
@@ -330,7 +330,7 @@ def test_a_gzip_bomb_is_refused_before_it_is_unpacked(read):
 
 
 def test_a_file_that_does_not_end_is_refused(read, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_BYTES", 1 << 25)
+    monkeypatch.setattr(sources, "MAX_BYTES", 1 << 25)
     with pytest.raises(DataError):
         read(None, "/dev/zero")
 
