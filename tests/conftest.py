@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Invoke, Result, call, write_waves
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,3 +36,27 @@ def cli(tmp_path: Path) -> Cli:
         )
 
     return run
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Call ``rnncli`` in this process, in an empty folder or in `cwd`: ``invoke("train", "c.yaml")``."""
+
+    def called(*arguments: str | Path, cwd: Path | None = None) -> Result:
+        with monkeypatch.context() as patch:
+            patch.chdir(cwd or tmp_path)
+            return call(arguments)
+
+    return called
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``waves.csv``, ``waves.yaml`` and the finished run ``run``; nothing in it may be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_waves(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = call(("train", "waves.yaml", "--out", "run"))
+    assert result.code == 0, result.err
+    return folder

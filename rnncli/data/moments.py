@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -81,6 +82,8 @@ def _read_as(
 
 def _settled(first: str, base: str, zone: str | None) -> str:
     """`base` as the first cell of a column writes it; without a zone the column has one offset from UTC and keeps it."""
+    if zone is not None and base.endswith("Z") and not base.endswith("%Z"):
+        base = f"{base[:-1]}%z"
     if "%z" in base:
         offset = re.search(OFFSET, first)
         said = offset[1] if offset else "%z"
@@ -90,7 +93,8 @@ def _settled(first: str, base: str, zone: str | None) -> str:
 
 def _in_zone(times: NDArray[np.generic], form: Form, zone: str, keys: Keys | None) -> str:
     """Convert times, in place, to what is kept, and say what that is."""
-    if times.dtype.kind != "M" or not (form.in_utc or "%H" in form.base or "%I" in form.base):
+    has_effect = times.dtype.kind == "M" and (form.in_utc or "%H" in form.base or "%I" in form.base)
+    if form.keeps is None and not has_effect:
         what = "days" if times.dtype.kind == "M" else "numbers without data.time_unit"
         raise TimeError(f"data.time_zone has no effect on {what}", "leave it out", 0)
     if form.keeps == "days" and not form.in_utc:
@@ -196,20 +200,11 @@ def moment(text: str, form: str | None) -> np.generic:
     cell = pd.Series([text], dtype=str)
     kept = split_form(form) if form else Form("")
     if form:
-        try:
+        with contextlib.suppress(TimeError):
             single: np.generic = read_any(cell, [form])[0][0]
             return single
-        except TimeError:
-            pass
     forms = recognise(text)
     if kept.zone and forms[0] not in (INTEGER, NUMBER):
-        times, found = read_any(cell, forms)
-        base = split_form(found)
-        if kept.keeps == "hours" and not base.in_utc:
-            _from_local(times, kept.zone, None)
-        result: np.generic = times[0]
-        return result
-    plain: np.generic = read_any(cell, forms)[0][0]
-    return plain
-
-
+        forms = [f"{base} | {kept.keeps} of {kept.zone}" for base in forms]
+    found: np.generic = read_any(cell, forms)[0][0]
+    return found

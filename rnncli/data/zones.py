@@ -53,6 +53,8 @@ def offsets(times: Times | pd.DatetimeIndex, zone: str) -> list[str]:
 def follows_the_calendar(times: Times, zone: str) -> bool:
     """Whether UTC times keep to fewer times of the day on the clocks of a zone than in UTC: days, not hours, are equal."""
     local = _times_of_day(times, lambda part: to_local(part, zone))
+    if local > 1 and times.max() - times.min() < 2 * _DAY:  # an hour may come twice, and no day does
+        return False
     return local == 1 or local < _times_of_day(times, lambda part: part)
 
 
