@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -14,13 +14,14 @@ from rnncli.cli.starter_text import describe_time, write_config
 from rnncli.config.document import parse
 from rnncli.config.load import check
 from rnncli.config.schema import TaskName
+from rnncli.data.dialect import dialect_of
 from rnncli.data.frames import Tables, open_tables
 from rnncli.data.guess import Findings, guess
 from rnncli.data.guess_keys import Wishes
 from rnncli.data.guess_sizes import fit_sizes
 from rnncli.data.sniff import sniff
+from rnncli.data.sources import expand, pieces, source
 from rnncli.data.split import Part
-from rnncli.data.tables import content, expand
 from rnncli.errors import ConfigError, DataError, RnncliError, UsageError
 from rnncli.training.prepare import prepare
 
@@ -46,17 +47,19 @@ def start(path: str, asked: Asked) -> None:
         raise UsageError(f"--horizon has no effect on {asked.task}", "leave it out")
     if path.encode(errors="replace").decode() != path:
         raise UsageError("a file name that is not UTF-8 cannot stand in a config", "rename it, or pipe it: init -")
-    raw = content(expand(path)[0])
-    dialect = sniff(raw, expand(path)[0])
-    tables = open_tables(path, raw)
-    findings = guess(tables, dialect, _wishes(asked, tables))
+    first = source(expand(path)[0])
+    sniffed = sniff(pieces(first), first.path)
+    tables = open_tables(path, sniffed.dialect, console.warn, first)
+    findings = guess(tables, _wishes(asked, tables))
     if asked.horizon is not None and findings.choice.task != "forecasting":
         what = f"--horizon is for forecasts, and {findings.choice.targets[0]} looks like {findings.choice.task}"
         raise UsageError(what, "name the --target, or --task forecasting")
     sizes = fit_sizes(findings, asked.horizon)
-    text = write_config(path, tables.header, len(tables), findings, sizes)
+    text = write_config(path, tables, findings, sizes)
     _try(text, tables)
     sys.stdout.write(text)
+    for doubt in sniffed.doubts:
+        console.warn(doubt)
     _say(findings)
 
 
@@ -86,7 +89,7 @@ def _try(text: str, tables: Tables) -> None:
         config = check(parse(text, None))
     except ConfigError as error:
         raise RnncliError(f"bug: init wrote a config that is refused: {error.problems[0]}") from error
-    prepared = prepare(config, tables)
+    prepared = prepare(config, replace(tables, dialect=dialect_of(config.data)))
     for name in ("validation", "test"):
         part: Part = getattr(prepared.split, name)
         rows = np.concatenate([np.arange(*bounds) for bounds in zip(part.first, part.last, strict=True)])

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rnncli.cli.commented import Entry, one_line, section, shortened
 from rnncli.config.document import inline
 from rnncli.data import clock
+from rnncli.data.dialect import Dialect
+from rnncli.data.frames import Tables
 from rnncli.data.guess import Findings
 from rnncli.data.guess_sizes import Sizes
 
@@ -34,16 +36,10 @@ KINDS = {
 }
 
 
-def write_config(path: str, header: Sequence[str], rows: int, findings: Findings, sizes: Sizes) -> str:
-    """The text of a config that `rnncli train` takes as it is.
-
-    Args:
-        path: the value of data.path.
-        header: the table's column names.
-        rows: how many it has.
-    """
+def write_config(path: str, tables: Tables, findings: Findings, sizes: Sizes) -> str:
+    """The text of a config that `rnncli train` takes as it is; `path` is the value of data.path."""
     sections = {
-        "data": list(_data(path, header, rows, findings, sizes)),
+        "data": list(_data(path, tables, findings, sizes)),
         "task": list(_task(findings, sizes)),
         "split": list(_split(sizes, findings)),
         "window": list(_window(sizes)),
@@ -56,10 +52,11 @@ def write_config(path: str, header: Sequence[str], rows: int, findings: Findings
     return "\n".join(parts)
 
 
-def _data(path: str, header: Sequence[str], rows: int, findings: Findings, sizes: Sizes) -> Iterator[Entry]:
+def _data(path: str, tables: Tables, findings: Findings, sizes: Sizes) -> Iterator[Entry]:
+    header = tables.header
     piped = "piped into every command" if path == "-" else "relative to where rnncli is called"
-    yield Entry("path", path, f"{rows:,} rows; {piped}")
-    yield from _dialect(path, findings)
+    yield Entry("path", path, f"{len(tables):,} rows; {piped}")
+    yield from _dialect(tables.dialect)
     choice = findings.choice
     if choice.wide:
         yield Entry("layout", "wide", "every target column is a series of its own, and all share the weights")
@@ -74,13 +71,11 @@ def _data(path: str, header: Sequence[str], rows: int, findings: Findings, sizes
     yield from _steps(findings, sizes)
 
 
-def _dialect(path: str, findings: Findings) -> Iterator[Entry]:
-    dialect = findings.dialect
-    usual = "\t" if path.removesuffix(".gz").endswith(".tsv") else ","
+def _dialect(dialect: Dialect) -> Iterator[Entry]:
     if dialect.encoding != "utf-8":
         yield Entry("encoding", dialect.encoding, "the file is not UTF-8")
-    if dialect.delimiter != usual:
-        yield Entry("delimiter", dialect.delimiter, "between the columns")
+    if dialect.delimiter is not None:
+        yield Entry("delimiter", "tab" if dialect.delimiter == "\t" else dialect.delimiter, "between the columns")
     if dialect.decimal != ".":
         yield Entry("decimal", dialect.decimal, "numbers are written with a decimal comma")
     if dialect.thousands is not None:
@@ -93,6 +88,8 @@ def _time(findings: Findings) -> Iterator[Entry]:
         yield Entry("", why="no time column: rows are taken in file order, steps are counted from 0")
         return
     yield Entry("time", findings.keys.time, describe_time(findings))
+    if moment.zone:
+        yield Entry("time_zone", moment.zone, moment.remark)
     if moment.unit:
         yield Entry("time_unit", moment.unit, "since 1970")
     elif moment.told and moment.form:

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pandas as pd
 
-from rnncli.data.frames import MISSING, Tables
-from rnncli.data.sniff import Dialect, number_pattern
-from rnncli.data.tables import Table
+from rnncli.data.dialect import Dialect
+from rnncli.data.frames import Tables
+from rnncli.data.numbers import MISSING, as_truth, plain_numbers
 
 MOST_CELLS = 3_000_000
-STRETCHES = 4
 
 
-def read_cells(tables: Tables, dialect: Dialect) -> pd.DataFrame:
-    """Every named column as text, numbers with a decimal point and no thousands separators."""
+def read_cells(tables: Tables) -> pd.DataFrame:
+    """Every named column as text: numbers with a decimal point and no thousands separators, True and False as 1 and 0."""
     names = [name for name in tables.header if name]
-    share = MOST_CELLS / max(len(tables) * len(names), 1)
-    frame = (tables if share >= 1 else _stretches(tables, share)).frame(names, str)
-    if (dialect.decimal, dialect.thousands) != (".", None):
-        for name in names:
-            frame[name] = _with_point(frame[name], dialect)
-    return frame
+    share = min(MOST_CELLS / max(len(tables) * len(names), 1), 1)
+    chunks = [frame[: max(round(len(frame) * share), 1)] for frame in tables.frames(names, str)]
+    return plain_cells(pd.concat(chunks, ignore_index=True), tables.dialect)
 
 
-def _with_point(texts: pd.Series[str], dialect: Dialect) -> pd.Series[str]:
-    """Cells with a decimal point, if nearly all that are not empty are numbers; dates and words as they are."""
-    stripped = texts.str.strip()
-    number = stripped.str.fullmatch(number_pattern(dialect.decimal, dialect.thousands)).astype(bool)
-    if number.sum() < 0.95 * (~stripped.isin(MISSING)).sum():
+def plain_cells(frame: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
+    """Cells as text, numbers and truth values among them as Python writes numbers."""
+    return pd.DataFrame({name: _plain(frame[name], dialect) for name in frame.columns})
+
+
+def _plain(texts: pd.Series[str], dialect: Dialect) -> pd.Series[str]:
+    if texts.iloc[:100].str.lower().str.strip().isin(["true", "false"]).any():
+        truth = as_truth(texts)
+        return texts if truth is None else truth.map({1.0: "1", 0.0: "0"}).fillna("").astype(str)
+    if (dialect.decimal, dialect.thousands) == (".", None):
         return texts
-    plain = stripped.str.replace(dialect.thousands, "") if dialect.thousands else stripped
-    return texts.where(~number, plain.str.replace(dialect.decimal, "."))
-
-
-def _stretches(tables: Tables, share: float) -> Tables:
-    """Rows that stand together, from the beginning, the end and between, `share` of all."""
-    return Tables(tuple(_stretches_of(part, share) for part in tables.parts))
-
-
-def _stretches_of(table: Table, share: float) -> Table:
-    ends = np.flatnonzero(np.frombuffer(table.body, dtype=np.uint8) == 10) + 1
-    size = int(len(table.lines) * share / STRETCHES)
-    if len(ends) != len(table.lines) or size < 1:  # line breaks in cells
-        return table
-    bounds = np.concatenate([[0], ends])
-    starts = np.linspace(0, len(ends) - size, STRETCHES).astype(int)
-    body = b"".join(table.body[bounds[start] : bounds[start + size]] for start in starts)
-    return replace(table, body=body, lines=np.concatenate([table.lines[start : start + size] for start in starts]))
+    numbers = plain_numbers(texts, dialect)
+    few = numbers.notna().sum() < 0.95 * (~texts.str.strip().isin(MISSING)).sum()
+    return texts if few else numbers.fillna(texts).astype(str)

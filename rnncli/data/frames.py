@@ -14,7 +14,7 @@ from rnncli.data import forms, moments
 from rnncli.data.dialect import Dialect
 from rnncli.data.numbers import MISSING, as_numbers, not_numbers, plain_numbers
 from rnncli.data.readings import Seen, numbers_of
-from rnncli.data.sources import expand
+from rnncli.data.sources import Source, expand
 from rnncli.data.tables import Part, open_table
 from rnncli.errors import DataError, Place
 
@@ -182,7 +182,10 @@ def _holds_numbers(texts: pd.Series[str], dialect: Dialect) -> bool:
 
 
 def open_tables(
-    path: str | Sequence[str], dialect: Dialect = Dialect(), tell: Callable[[str], None] = lambda text: None
+    path: str | Sequence[str],
+    dialect: Dialect = Dialect(),
+    tell: Callable[[str], None] = lambda text: None,
+    known: Source | None = None,
 ) -> Tables:
     """Open the files at `path`, check every row of them, and that their columns agree.
 
@@ -190,13 +193,15 @@ def open_tables(
         path: a file, a glob, a list of them, or ``-``.
         dialect: how they are written.
         tell: takes a warning.
+        known: one of the files, if it was read before: stdin can be read only once.
 
     Raises:
         DataError, UsageError, ResourceError: as `expand` and `open_table` do.
     """
     digest = hashlib.sha256()
     warnings: list[str] = []
-    parts = tuple(open_table(file, dialect, digest, warnings) for file in expand(path))
+    read = {known.path: known} if known else {}
+    parts = tuple(open_table(file, dialect, digest, warnings, read.get(file)) for file in expand(path))
     for part in parts[1:]:
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))

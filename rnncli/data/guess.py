@@ -12,12 +12,12 @@ import pandas as pd
 from rnncli.data import clock
 from rnncli.data.columns import require
 from rnncli.data.excerpt import read_cells
-from rnncli.data.frames import MISSING, Tables, as_numbers
+from rnncli.data.frames import Tables
+from rnncli.data.numbers import MISSING, as_numbers
 from rnncli.data.guess_columns import Column, look_at
 from rnncli.data.guess_keys import Keys, Note, Wishes, find_keys
 from rnncli.data.guess_task import MOST_CLASSES, Choice, View, choose
 from rnncli.data.panel import Rows
-from rnncli.data.sniff import Dialect
 from rnncli.errors import DataError, Place
 
 LONGEST_SEASON = 400
@@ -54,7 +54,6 @@ class Findings:
         season: rows in a season, 1 if none is known; `in_values` if it was seen in the numbers alone.
     """
 
-    dialect: Dialect
     keys: Keys
     choice: Choice
     inputs: Inputs
@@ -65,7 +64,7 @@ class Findings:
     notes: tuple[Note, ...]
 
 
-def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
+def guess(tables: Tables, wishes: Wishes) -> Findings:
     """Find out what a table is for.
 
     Raises:
@@ -73,7 +72,7 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
     """
     require(tables, [*wishes.series, *([wishes.time] if wishes.time else [])])
     targets = _targets(tables, wishes)
-    frame = read_cells(tables, dialect)
+    frame = read_cells(tables)
     columns = [look_at(frame[name], name) for name in frame.columns]
     keys = find_keys(tables, frame, [column for column in columns if column.name not in targets], wishes)
     rest = tuple(column for column in columns if column.name not in {*keys.series, keys.time})
@@ -90,7 +89,6 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
     used = {*(() if labels else choice.targets)}
     used |= {*(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
     return Findings(
-        dialect=dialect,
         keys=keys,
         choice=choice,
         inputs=inputs,
@@ -98,7 +96,7 @@ def guess(tables: Tables, dialect: Dialect, wishes: Wishes) -> Findings:
         lengths=np.repeat(keys.lengths, len(choice.targets)) if choice.wide else keys.lengths,
         season=found,
         in_values=found != season,
-        notes=(*(Note(doubt, True) for doubt in dialect.doubts), *keys.notes),
+        notes=keys.notes,
     )
 
 

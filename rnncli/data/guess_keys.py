@@ -10,6 +10,7 @@ import pandas as pd
 
 from rnncli.config.schema import TaskName
 from rnncli.data import clock
+from rnncli.data.excerpt import plain_cells
 from rnncli.data.frames import Tables
 from rnncli.data.guess_columns import Column, could_be_id, find_series, find_time, split_moments
 from rnncli.data.guess_time import Rhythm, TimeGuess, read_time, rhythm
@@ -73,7 +74,8 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
     times = _candidates(frame, free, wishes)
     if len(frame) < len(tables):
         ids = [column.name for column in free if could_be_id(column, frame[column.name])]
-        frame = tables.frame([*dict.fromkeys([*wishes.series, *ids, *(name for name, _ in times)])], str)
+        names = [*dict.fromkeys([*wishes.series, *ids, *(name for name, _ in times)])]
+        frame = plain_cells(tables.frame(names, str), tables.dialect)
         free = [column for column in free if column.name in frame]
         times = [(name, found) for name, _ in times if (found := read_time(frame[name])) is not None]
     chosen, series, notes = _choose(frame, free, times, wishes)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnncli.config.schema import TaskName
-from rnncli.data.frames import as_numbers
+from rnncli.data.numbers import as_numbers
 from rnncli.data.guess_columns import CALENDAR_PARTS, LABEL_NAMES, Column, constant_within
 
 # the likeliest first

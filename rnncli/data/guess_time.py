@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnncli.config.zones import is_zone
 from rnncli.data import clock
+from rnncli.data.moments import read_column
+from rnncli.data.zones import offsets
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAY_FIRST = tuple(f"%d{s}%m{s}%{y}{c}" for s, y, c in itertools.product("/.-", "Yy", _CLOCKS))
@@ -27,7 +30,10 @@ TIME_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%H:%M:%S.%f")
 _MONTH_NUMBER = re.compile(r"(1[5-9]|20)[0-9]{2}(0[1-9]|1[0-2])")
 _MOMENT = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([01][0-9]|2[0-3])([0-5][0-9]){0,2}")
 _UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))  # digits of a whole number of them since 1970
-_EARLIEST, _LATEST = pd.Timestamp("1971-01-01"), pd.Timestamp("2200-01-01")
+_EARLIEST, _LATEST = np.datetime64("1971-01-01"), np.datetime64("2200-01-01")
+# where clocks are changed, a zone for each pair of offsets from UTC
+_ZONES = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Athens", "America/New_York", "America/Chicago",
+          "America/Denver", "America/Los_Angeles", "Australia/Sydney")  # fmt: skip
 _LOOK_AT = 200
 
 MOST_EMPTY = 2  # rows on an even grid for a row that there is: beyond, the grid would be mostly empty
@@ -45,6 +51,7 @@ class TimeGuess:
     Attributes:
         form: strptime format, `clock.INTEGER` or `clock.NUMBER`; None beside a unit.
         unit: of numbers since 1970.
+        zone: of times with different offsets from UTC.
         times: (rows,) datetime64, int64 or float64.
         told: whether the config has to say the format, since it is not recognised.
         remark: how the order of day and month was found, in words; empty where there is none to find.
@@ -55,6 +62,7 @@ class TimeGuess:
     unit: str | None
     times: NDArray[np.generic]
     told: bool = False
+    zone: str | None = None
     remark: str = ""
     doubtful: bool = False
 
@@ -81,8 +89,8 @@ def _number(texts: pd.Series[str], first: str) -> TimeGuess | None:
         times = _read(texts, form)
         if times is not None and texts.str.len().eq(len(first)).all():
             return TimeGuess(form, None, times, told=True)
-    if re.fullmatch(r"[0-9]{9,19}", first):
-        return _epoch(texts, next(unit for digits, unit in _UNITS if len(first) <= digits))
+    if since := re.fullmatch(r"([0-9]{9,19})(\.[0-9]*)?", first):
+        return _epoch(texts, next(unit for digits, unit in _UNITS if len(since[1]) <= digits))
     if _MONTH_NUMBER.fullmatch(first) and texts.map(lambda text: bool(_MONTH_NUMBER.fullmatch(text))).all():
         times = _read(texts, "%Y%m")
         return None if times is None else TimeGuess("%Y%m", None, times, told=True)
@@ -94,26 +102,44 @@ def _number(texts: pd.Series[str], first: str) -> TimeGuess | None:
 
 
 def _epoch(texts: pd.Series[str], unit: str) -> TimeGuess | None:
-    """Whole numbers since 1970, if they are times of our days."""
-    try:
-        moments = pd.to_datetime(texts.astype("int64"), unit=unit)  # type: ignore[call-overload]
-    except (ValueError, OverflowError):
+    """Numbers since 1970, if they are times of our days."""
+    times = _read(texts, f"{unit} since 1970")
+    if times is None or times.min() < _EARLIEST or times.max() > _LATEST:
         return None
-    if moments.min() < _EARLIEST or moments.max() > _LATEST:
-        return None
-    return TimeGuess(None, unit, moments.to_numpy(dtype="datetime64[us]"), told=True)
+    return TimeGuess(None, unit, times, told=True)
 
 
 def _text(texts: pd.Series[str]) -> TimeGuess | None:
     """The format that all cells fit; of two orders of day and month, the one whose steps are even."""
     few = texts.drop_duplicates().iloc[:_LOOK_AT]
-    fits = [form for form in (*clock.FORMATS, *UNUSUAL) if _read(few, form) is not None]
+    fits = [form for form in (*clock.FORMATS, *UNUSUAL) if _fit(few.iloc[:1], form) and _fit(few, form)]
     read = {form: times for form in fits if (times := _read(texts, form)) is not None}
     if not read:
-        return None
+        return _zoned(texts)
     form = next(iter(read))
     guess = TimeGuess(form, None, read[form], told=form not in clock.FORMATS)
     return _order_of_day_and_month(guess, texts, read)
+
+
+def _zoned(texts: pd.Series[str]) -> TimeGuess | None:
+    """Times with several offsets from UTC: in the first zone that has the same offsets then, else in UTC."""
+    said = texts.str.extract(r"(Z|[-+]\d\d:?\d\d)$", expand=False)
+    if said.isna().any():
+        return None
+    for form in (form for form in clock.FORMATS if "%z" in form):
+        try:
+            utc = read_column(lambda: iter([texts]), len(texts), [form], "UTC")[0]
+        except clock.TimeError:
+            continue
+        few = np.unique(np.linspace(0, len(texts) - 1, _LOOK_AT * 5).astype(int))
+        wanted = said.iloc[few].str.replace(":", "").replace("Z", "+0000").tolist()
+        zone = next((name for name in _ZONES if is_zone(name) and offsets(utc[few], name) == wanted), "UTC")
+        times = read_column(lambda: iter([texts]), len(texts), [form], zone)[0]
+        remark = (
+            f"times with several offsets from UTC, those of {zone}" if zone != "UTC" else "several offsets from UTC"
+        )
+        return TimeGuess(form, None, times, zone=zone, remark=remark)
+    return None
 
 
 def _order_of_day_and_month(guess: TimeGuess, texts: pd.Series[str], read: dict[str, NDArray[np.generic]]) -> TimeGuess:
@@ -142,10 +168,15 @@ def _read(texts: pd.Series[str], form: str) -> NDArray[np.generic] | None:
         return None
 
 
+def _fit(texts: pd.Series[str], form: str) -> bool:
+    """Whether a few cells fit a format, found without a word about why not, which takes its time."""
+    return bool(pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form).notna().all())
+
+
 def is_time_of_day(texts: pd.Series[str]) -> bool:
     """Whether the cells are hours and minutes without a date."""
     few = texts.str.strip().drop_duplicates().iloc[:_LOOK_AT]
-    return any(_read(few, form) is not None for form in TIME_OF_DAY)
+    return any(_fit(few.iloc[:1], form) and _fit(few, form) for form in TIME_OF_DAY)
 
 
 @dataclass(frozen=True)

@@ -5,77 +5,86 @@ Nothing here refuses a file: what is wrong with it is said, with its place, when
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rnncli.data.frames import MISSING
+from rnncli.data.dialect import Dialect
+from rnncli.data.numbers import MISSING
+from rnncli.data.text import likely_encoding
 
 DELIMITERS = (",", ";", "\t", "|")
-THOUSANDS = (",", ".", " ", "\u00a0", "\u202f", "'", "\u2019")
+THOUSANDS = {",": ",", ".": ".", " ": " \u00a0\u202f", "'": "'\u2019", "_": "_"}
 
 HEAD = 1 << 18  # bytes of the beginning that are looked at
-PIECE = 1 << 12  # bytes of each further piece, spread over the whole file: large numbers may come late
-PIECES = 32
+SAMPLE = 1 << 12  # bytes of each sample of what follows: large numbers may come late
+BETWEEN = 1 << 19  # bytes between the beginnings of two samples
 FIRST_ROWS = 500
 
 _MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a file writes its cells.
+class Sniffed:
+    """The dialect of a file, and what of it could be otherwise, in words."""
 
-    Attributes:
-        thousands: None if numbers are not grouped.
-        doubts: what could be otherwise, in words.
-    """
-
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    decimal: str = "."
-    thousands: str | None = None
+    dialect: Dialect
     doubts: tuple[str, ...] = ()
 
 
-def sniff(raw: bytes, file: str) -> Dialect:
-    """The likeliest dialect of a file's bytes; its name decides between delimiters that fit alike."""
-    encoding = sniff_encoding(raw)
-    head, pieces = _sample(raw, encoding)
-    delimiter = sniff_delimiter(head, "\t" if file.removesuffix(".gz").endswith(".tsv") else ",")
-    decimal, thousands, doubts = sniff_numbers(_columns(head, pieces, delimiter), delimiter)
-    if encoding == "cp1252":
-        doubts = ("not UTF-8: read as cp1252 (Windows, Western Europe)", *doubts)
-    return Dialect(encoding, delimiter, decimal, thousands, doubts)
+def sniff(pieces: Iterable[bytes], file: str) -> Sniffed:
+    """The likeliest dialect of a file that comes in pieces; its name says which delimiter is the usual one."""
+    encoding, head, samples = _sample(pieces)
+    usual = Dialect().between(file)
+    delimiter = sniff_delimiter(head, usual)
+    decimal, thousands, doubts = sniff_numbers(_columns(head, samples, delimiter), delimiter)
+    if not encoding.startswith("utf"):
+        doubts = (f"not UTF-8: read as {encoding}", *doubts)
+    found = Dialect(encoding, None if delimiter == usual else delimiter, decimal, thousands)
+    return Sniffed(found, doubts)
 
 
-def sniff_encoding(raw: bytes) -> str:
-    """UTF-8 if it is that, UTF-16 by its mark or its zero bytes, else the Windows code page of Western Europe."""
+def _sample(pieces: Iterable[bytes]) -> tuple[str, str, list[str]]:
+    """The encoding of a file, the text of its beginning, and of samples of the rest, all of whole lines."""
+    head, other = b"", ""
+    samples: list[bytes] = []
+    check = codecs.getincrementaldecoder("utf-8")()
+    for piece in pieces:
+        whole = head if len(head) < HEAD else b""
+        head += piece[: max(HEAD - len(head), 0)]
+        samples += [piece[start : start + SAMPLE] for start in range(0 if not whole else BETWEEN, len(piece), BETWEEN)]
+        other = other or _other_than_utf8(piece, check)
+    encoding = sniff_encoding(head) or other or "utf-8"
+    start = head.decode(encoding, "ignore").removeprefix("\ufeff")
+    later = {"utf-16": "utf-16-le" if head.startswith(b"\xff\xfe") else "utf-16-be"}.get(encoding, encoding)
+    texts = [_whole_lines(sample.decode(later, "ignore"), first=False) for sample in samples]
+    return encoding, start if len(head) < HEAD else _whole_lines(start, first=True), texts
+
+
+def sniff_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 by its mark, or UTF-16 by its zero bytes; None for anything else."""
     for mark, name in _MARKS:
-        if raw.startswith(mark):
+        if head.startswith(mark):
             return name
-    zeros = raw[:HEAD].count(0)
-    if zeros > len(raw[:HEAD]) / 4:
-        return "utf-16-le" if raw[1:HEAD:2].count(0) > zeros / 2 else "utf-16-be"
+    zeros = head.count(0)
+    if zeros > len(head) / 4:
+        return "utf-16-le" if head[1::2].count(0) > zeros / 2 else "utf-16-be"
+    return None
+
+
+def _other_than_utf8(piece: bytes, check: codecs.IncrementalDecoder) -> str:
+    """The likeliest encoding of a piece that is not UTF-8; empty if it is."""
+    if piece.isascii() and not check.getstate()[0]:
+        return ""
     try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def _sample(raw: bytes, encoding: str) -> tuple[str, list[str]]:
-    """Text of the beginning, whole lines, and of pieces further on, likewise."""
-    head = raw[:HEAD].decode(encoding, "ignore").removeprefix("\ufeff")
-    if len(raw) <= HEAD:
-        return head, []
-    code = "utf-16-le" if raw.startswith(b"\xff\xfe") else "utf-16-be" if encoding == "utf-16" else encoding
-    starts = range(HEAD, len(raw), max((len(raw) - HEAD) // PIECES // 4 * 4, PIECE))
-    pieces = [raw[start : start + PIECE].decode(code, "ignore") for start in starts]
-    return _whole_lines(head, first=True), [_whole_lines(piece, first=False) for piece in pieces]
+        check.decode(piece)
+    except UnicodeDecodeError as error:
+        return likely_encoding(piece[max(error.start - 1000, 0) :])
+    return ""
 
 
 def _whole_lines(text: str, first: bool) -> str:
@@ -104,11 +113,11 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
         return
 
 
-def _columns(head: str, pieces: Sequence[str], delimiter: str) -> list[list[str]]:
+def _columns(head: str, samples: Sequence[str], delimiter: str) -> list[list[str]]:
     """The cells of every column below the header that are not empty."""
     first = _rows(head, delimiter)
     width = len(next(first, []))
-    rows = itertools.chain(first, *(_rows(piece, delimiter) for piece in pieces))
+    rows = itertools.chain(first, *(_rows(sample, delimiter) for sample in samples))
     columns: list[list[str]] = [[] for _ in range(width)]
     for row in rows:
         if len(row) == width:
@@ -119,12 +128,12 @@ def _columns(head: str, pieces: Sequence[str], delimiter: str) -> list[list[str]
 
 
 def sniff_numbers(columns: Sequence[Sequence[str]], delimiter: str) -> tuple[str, str | None, tuple[str, ...]]:
-    """Decimal mark, thousands separator, and doubts: those at which the most columns are numbers.
+    """Decimal mark, thousands separator, and doubts: those at which the most columns, and in them cells, are numbers.
 
     Where 1,234 may be either, groups of three without any other place after the mark decide.
     """
     styles = [(".", None), (",", None), *((d, t) for t in THOUSANDS for d in ".," if d != t)]
-    counts = {style: sum(_are_numbers(cells, *style) for cells in columns) for style in styles}
+    counts = {style: _count_numbers(columns, *style) for style in styles}
     best = max(styles, key=lambda style: counts[style])
     if best == (",", None) and counts[(".", ",")] == counts[best]:
         grouped = delimiter == "," or _has_whole_numbers(columns, ",")
@@ -136,19 +145,16 @@ def sniff_numbers(columns: Sequence[Sequence[str]], delimiter: str) -> tuple[str
     return best[0], best[1], ()
 
 
-def _are_numbers(cells: Sequence[str], decimal: str, thousands: str | None) -> bool:
-    """Whether nearly all cells are numbers in this style."""
-    number = re.compile(number_pattern(decimal, thousands))
-    return bool(cells) and sum(bool(number.fullmatch(cell)) for cell in cells) >= 0.95 * len(cells)
-
-
-def number_pattern(decimal: str, thousands: str | None) -> str:
-    """A regular expression for numbers in this style."""
+def _count_numbers(columns: Sequence[Sequence[str]], decimal: str, thousands: str | None) -> tuple[int, int]:
+    """How many columns are numbers in this style, nearly all of their cells, and how many cells of them are."""
     whole = "[0-9]+"
     if thousands is not None:
-        whole = rf"(?:[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+|[0-9]+)"
+        whole = rf"(?:[1-9][0-9]{{0,2}}(?:[{re.escape(THOUSANDS[thousands])}][0-9]{{3}})+|[0-9]+)"
     mark = re.escape(decimal)
-    return rf"[-+]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
+    number = re.compile(rf"[-+]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?")
+    counts = [(sum(bool(number.fullmatch(cell)) for cell in cells), len(cells)) for cells in columns]
+    good = [count for count, most in counts if count and count >= 0.95 * most]
+    return len(good), sum(good)
 
 
 def _has_whole_numbers(columns: Sequence[Sequence[str]], mark: str) -> bool:

@@ -133,7 +133,9 @@ def _take(texts: Iterator[bytes], rest: bytes, size: int) -> tuple[bytes, bytes]
     return rest[:size], rest[size:]
 
 
-def open_table(file: str, dialect: Dialect, digest: Hash, warnings: list[str]) -> Table:
+def open_table(
+    file: str, dialect: Dialect, digest: Hash, warnings: list[str], known: Source | None = None
+) -> Table:
     """Check a delimited file in one pass.
 
     Args:
@@ -141,14 +143,15 @@ def open_table(file: str, dialect: Dialect, digest: Hash, warnings: list[str]) -
         dialect: how it is written; tabs stand between the cells if its name ends in .tsv, else commas.
         digest: takes header and rows.
         warnings: takes what may be a mistake.
+        known: the file, if it was read before.
 
     Raises:
         DataError: with the line of whatever is not a rectangular table with a header.
     """
-    opened = source(file)
+    opened = known or source(file)
     dialect = replace(dialect, delimiter=dialect.between(file))
     delimiter = str(dialect.delimiter)
-    texts = plain_text(pieces(opened), opened.name, dialect.encoding)
+    texts = plain_text(pieces(opened, again=known is not None), opened.name, dialect.encoding)
     header, start, above = _header(texts, opened.name, delimiter)
     digest.update("\x1f".join(header).encode() + b"\n")
     rows = Rows(opened.name, delimiter, header, start.count(b"\n", 0, above) + 1)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 DAYS = pd.date_range("2021-01-01", periods=90)
-HOURS = pd.date_range("2021-03-25", periods=150, freq="h")
+HOURS = pd.date_range("2021-03-26", periods=150, freq="h")
+BERLIN = HOURS.tz_localize("UTC").tz_convert("Europe/Berlin")
 MONTHS = pd.date_range("2010-01-01", periods=80, freq="MS")
 
 
@@ -151,9 +152,20 @@ DIALECTS: dict[str, Shape] = {
         as_bytes({"Datum": DAYS.strftime("%d.%m.%Y"), "Umsatz": [european(cell) for cell in LARGE]}, sep=";"),
         {"data.decimal": ",", "data.thousands": ".", "data.time_format": "%d.%m.%Y"},
     ),
+    "tabs in a .csv": Shape(as_bytes(LONG, sep="\t"), {"data.delimiter": "tab"}),
+    "utf-16": Shape(as_bytes(LONG).decode().encode("utf-16"), {"data.encoding": "utf-16"}),
+    "decimal comma in quotes": Shape(as_bytes(LONG, decimal=","), {"data.delimiter": None, "data.decimal": ","}),
+    "latin": Shape(
+        as_bytes(LONG.rename(columns={"id": "Straße"}), sep=";").decode().encode("latin-1"),
+        {"data.encoding": "latin-1", "data.series": "Straße"},
+    ),
+    "summer time": Shape(
+        as_bytes({"time": [time.isoformat() for time in BERLIN], "y": wave(150)}),
+        {"data.time_zone": "Europe/Berlin", "data.irregular": None},
+    ),
     "western windows": Shape(
-        as_bytes(LONG.rename(columns={"id": "Straße"}), sep=";").decode().encode("cp1252"),
-        {"data.encoding": "cp1252", "data.series": "Straße"},
+        as_bytes(LONG.rename(columns={"id": "Straße in €"}), sep=";").decode().encode("cp1252"),
+        {"data.encoding": "cp1252", "data.series": "Straße in €"},
     ),
     "seconds": Shape(
         as_bytes({"ts": [int(time.timestamp()) for time in HOURS], "y": wave(150)}), {"data.time_unit": "s"}

@@ -14,17 +14,15 @@ from rnncli.data.frames import open_tables
 from rnncli.data.guess import Findings, guess
 from rnncli.data.guess_keys import Wishes
 from rnncli.data.guess_sizes import fit_sizes
-from rnncli.data.sniff import Dialect
 from rnncli.errors import DataError
 
 DAYS = list(pd.date_range("2020-01-01", periods=60).strftime("%Y-%m-%d"))
-PLAIN = Dialect()
 
 
 def find(columns: dict[str, Any] | pd.DataFrame, **wishes: Any) -> Findings:
     """What is found in a table with these columns."""
     pd.DataFrame(columns).to_csv("d.csv", index=False)
-    return guess(open_tables("d.csv"), PLAIN, Wishes(**wishes))
+    return guess(open_tables("d.csv"), Wishes(**wishes))
 
 
 def wave(count: int = 60, shift: float = 0.0) -> list[float]:
@@ -42,7 +40,12 @@ def stacked(ids: list[str], **columns: Any) -> pd.DataFrame:
 
 def test_one_series():
     found = find({"date": DAYS, "y": wave()})
-    assert (found.keys.time, found.keys.series, found.choice.targets, found.choice.task) == ("date", (), ("y",), "forecasting")
+    assert (found.keys.time, found.keys.series, found.choice.targets, found.choice.task) == (
+        "date",
+        (),
+        ("y",),
+        "forecasting",
+    )
     assert (found.season, found.in_values, list(found.lengths), found.blank) == (7, False, [60], ())
 
 
@@ -54,7 +57,9 @@ def test_series_by_the_column_that_makes_times_unique():
 def test_series_by_two_columns():
     found = find(
         pd.concat(
-            pd.DataFrame({"store": store, "item": item, "day": DAYS, "sold": [int(v) for v in wave(shift=store + item)]})
+            pd.DataFrame(
+                {"store": store, "item": item, "day": DAYS, "sold": [int(v) for v in wave(shift=store + item)]}
+            )
             for store in (1, 2, 3)
             for item in (7, 8)
         )
@@ -103,7 +108,9 @@ def test_columns_of_one_kind_are_series(names):
 
 
 def test_columns_of_several_kinds_are_not_series():
-    found = find({"date": DAYS, "rain": wave(), "people": range(60), "price": wave(), "holiday": [0, 1] * 30, "x": wave()})
+    found = find(
+        {"date": DAYS, "rain": wave(), "people": range(60), "price": wave(), "holiday": [0, 1] * 30, "x": wave()}
+    )
     assert (found.choice.targets, found.choice.wide) == (("price",), False)
 
 
@@ -153,7 +160,13 @@ def test_inputs_of_a_label():
 
 def test_a_number_that_some_series_never_have_is_no_input():
     found = find(
-        stacked(list("abcdefgh"), t=range(9), x=lambda n: wave(9, n), z=lambda n: wave(9) if n else "", label=lambda n: "ab"[n % 2])
+        stacked(
+            list("abcdefgh"),
+            t=range(9),
+            x=lambda n: wave(9, n),
+            z=lambda n: wave(9) if n else "",
+            label=lambda n: "ab"[n % 2],
+        )
     )
     assert (found.inputs.past, found.inputs.explicit) == (("x",), True)
 
@@ -210,7 +223,12 @@ def test_a_large_table_is_measured_whole_although_it_is_looked_at_in_parts(monke
     part = find(table)
     assert list(part.lengths) == list(whole.lengths) == [60] * 8
     assert part.blank == ("y",)
-    assert (part.keys.time, part.keys.series, part.choice, part.keys.rhythm) == (whole.keys.time, whole.keys.series, whole.choice, whole.keys.rhythm)
+    assert (part.keys.time, part.keys.series, part.choice, part.keys.rhythm) == (
+        whole.keys.time,
+        whole.keys.series,
+        whole.choice,
+        whole.keys.rhythm,
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,7 +243,9 @@ def test_horizon_and_context_suit_season_and_rows(rows, season_column, horizon, 
 
 def test_a_few_short_series_are_left_out():
     lengths = [60] * 18 + [2, 3]
-    table = pd.concat(pd.DataFrame({"id": f"s{n}", "t": range(rows), "y": wave(rows, n)}) for n, rows in enumerate(lengths))
+    table = pd.concat(
+        pd.DataFrame({"id": f"s{n}", "t": range(rows), "y": wave(rows, n)}) for n, rows in enumerate(lengths)
+    )
     sizes = fit_sizes(find(table), None)
     assert (sizes.horizon, sizes.short) == (6, 2)
     assert fit_sizes(find(table), 20).short == 0  # where all are too short, training says so

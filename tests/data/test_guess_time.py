@@ -54,7 +54,28 @@ def test_numbers_since_1970(unit, size):
     found = read_time(column(1_577_836_800 * size + 3600 * size * hour for hour in range(20)))
     assert found is not None
     assert (found.form, found.unit, found.told) == (None, unit, True)
-    assert str(found.times[1]) == "2020-01-01T01:00:00.000000"
+    assert found.times[1] == np.datetime64("2020-01-01T01:00")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_several_offsets_are_those_of_a_zone(zone):
+    hours = pd.date_range("2021-03-10", periods=500, freq="h", tz=zone)
+    found = read_time(column(time.isoformat() for time in hours))
+    assert found is not None
+    assert (found.form, found.zone) == ("%Y-%m-%dT%H:%M:%S%z", zone)
+    assert clock.step(found.times) == "h"
+
+
+def test_offsets_of_no_zone_that_is_known_are_brought_to_utc():
+    found = read_time(column(["2020-01-01T00:00:00+05:30", "2020-01-01T01:00:00+05:30", "2020-01-01T01:00:00+04:30"]))
+    assert found is not None
+    assert found.zone == "UTC"
+
+
+def test_seconds_with_a_fraction():
+    found = read_time(column([f"{1_577_836_800 + row * 0.5}" for row in range(20)]))
+    assert found is not None
+    assert (found.unit, clock.step(found.times)) == ("s", "500ms")
 
 
 def test_day_first_is_seen_from_cells_above_12():

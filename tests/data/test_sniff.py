@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnncli.data.sniff import Dialect, sniff, sniff_delimiter, sniff_encoding, sniff_numbers
+from rnncli.data.dialect import Dialect
+from rnncli.data.sniff import Sniffed, sniff, sniff_delimiter, sniff_numbers
 
 
 def plain(text: str, file: str = "d.csv") -> tuple[str, str, str | None]:
-    found = sniff(text.encode(), file)
-    return found.delimiter, found.decimal, found.thousands
+    found = sniff([text.encode()], file).dialect
+    return found.between(file), found.decimal, found.thousands
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -43,7 +44,8 @@ def test_an_extra_comma_in_one_row_does_not_change_the_delimiter():
         (["1,234.5", "999.5"], ",", (".", ",")),
         (["1.234,5", "999,5"], ";", (",", ".")),
         (["1 234,5", "999,5"], ";", (",", " ")),
-        (["1\u00a0234,5", "12"], ";", (",", "\u00a0")),
+        (["1\u00a0234,5", "12"], ";", (",", " ")),
+        (["1\u202f234,5", "1 234,5"], ";", (",", " ")),
         (["12'345.5", "12"], ",", (".", "'")),
         (["1,234,567", "12"], ";", (".", ",")),
         (["1.234.567", "12"], ";", (",", ".")),
@@ -91,20 +93,28 @@ def test_thousands_that_come_late_in_a_large_file_are_found():
         ("utf-16", "utf-16"),
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "utf-16-be"),
+        ("latin-1", "latin-1"),
         ("cp1252", "cp1252"),
     ],
 )
 def test_encoding(encoding, found):
-    raw = "Straße;wert\nKöln;1,5\nDüren;2,5\n".encode(encoding)
-    assert sniff_encoding(raw) == found
-    dialect = sniff(raw, "d.csv")
-    assert (dialect.delimiter, dialect.decimal) == (";", ",")
-    assert bool(dialect.doubts) == (found == "cp1252")
+    euro = "€" if encoding != "latin-1" else "ß"
+    raw = f"Straße;wert\nKöln {euro};1,5\nDüren;2,5\n".encode(encoding)
+    for size in (7, 10_000) if found.startswith("utf") else (10_000,):
+        sniffed = sniff([raw[start : start + size] for start in range(0, len(raw), size)], "d.csv")
+        assert sniffed.dialect == Dialect(found, ";", ",")
+        assert bool(sniffed.doubts) == (found in ("latin-1", "cp1252"))
 
 
-@given(st.binary(max_size=300))
-def test_no_bytes_are_too_strange(raw):
-    assert isinstance(sniff(raw, "d.csv"), Dialect)
+def test_a_letter_that_comes_late_settles_the_encoding():
+    rows = b"ort;wert\n" + b"Bonn;1,5\n" * 50_000
+    assert sniff([rows, "Köln;2,5\n".encode("latin-1")], "d.csv").dialect.encoding == "latin-1"
+    assert sniff([rows, "Köln;2,5\n".encode()], "d.csv").dialect.encoding == "utf-8"
+
+
+@given(st.lists(st.binary(max_size=300), max_size=3))
+def test_no_bytes_are_too_strange(pieces):
+    assert isinstance(sniff(pieces, "d.csv"), Sniffed)
 
 
 @given(
