@@ -71,6 +71,23 @@ def test_invert_undoes_apply(values, kind, per, logarithm, cut):
     np.testing.assert_allclose(back, values, rtol=1e-6, atol=1e-8 * max(1.0, np.abs(values).max()))
 
 
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(VALUES, st.sampled_from(KINDS), st.sampled_from(["series", "panel"]), st.booleans(), st.integers(1, 5))
+def test_invert_undoes_apply_for_every_quantile(values, kind, per, logarithm, cut):
+    """A last axis of quantiles is brought back with the statistics of its series and target."""
+    values = np.abs(values) + 1e-3 if logarithm else values
+    panel = make_panel(values, [cut, len(values) - cut])
+    scaler = _fit(panel, kind=kind, per=per, transform="log" if logarithm else "none", targets=values.shape[1])
+    scaled = scaler.apply(values, _series(panel))
+    several = np.stack([scaled, scaled[::-1] * 0, scaled], axis=-1)[:, None]
+    back = scaler.invert(several, _series(panel))
+    assert back.shape == (len(values), 1, values.shape[1], 3)
+    for number in (0, 2):
+        np.testing.assert_array_equal(back[..., number], scaler.invert(scaled[:, None], _series(panel)))
+    size = max(1.0, np.abs(values).max())
+    np.testing.assert_allclose(back[:, 0, :, 0], values, rtol=1e-6, atol=1e-8 * size)
+
+
 @pytest.mark.parametrize("kind", THEIRS)
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(

@@ -18,6 +18,7 @@ from rnncli.evaluation.baselines import (
     mean,
     naive,
     newest_known,
+    previous,
     ridge,
     seasonal_naive,
 )
@@ -47,9 +48,13 @@ def history(
     context: int = 4,
     origins: Rows | None = None,
     labels: tuple[str, ...] | None = None,
+    binary: int = 0,
 ) -> History:
     part = train or everything(panel)
-    columns = Columns(("y",), panel.columns[1:], season=season, labels=labels)
+    targets = binary or 1
+    columns = Columns(
+        panel.columns[:targets], panel.columns[targets:], season=season, labels=labels, binary=bool(binary)
+    )
     return History(
         panel=panel,
         columns=columns,
@@ -58,7 +63,7 @@ def history(
         origins=np.array([], dtype=np.int64) if origins is None else origins,
         context=context,
         horizon=horizon,
-        filled=newest_known(panel, 1),
+        filled=newest_known(panel, targets),
     )
 
 
@@ -134,3 +139,45 @@ def test_skill_is_measured_against_the_best_baseline() -> None:
 def test_ridge_without_a_training_window_is_naive() -> None:
     panel = panel_of([1, 2, 3, 4])
     assert ridge(history(panel, 2))(np.array([3]))[:, :, 0].tolist() == [[3, 3]]
+
+
+def test_mean_of_columns_of_0_and_1_is_their_share_with_one_more_of_each() -> None:
+    panel = panel_of([1, 1, 0, 1, 1], [0, 1, 0], inputs=np.array([[0.0], [0], [0], [1], [0], [0], [0], [0]]))
+    train = Part(np.array([0, 5]), np.array([4, 7]))
+    odds = mean(history(panel, 0, train=train, binary=2))(np.array([5, 8]))
+    assert odds.tolist() == [[pytest.approx([(4 + 1) / (6 + 2), (1 + 1) / (6 + 2)])]] * 2
+
+
+def test_previous_of_numbers_is_the_row_before_and_the_mean_at_a_start() -> None:
+    panel = panel_of([1, 3, 8], [10, 20])
+    past = history(panel, 0, train=Part(np.array([0, 3]), np.array([2, 4])))
+    assert previous(past)(np.array([1, 2, 3, 4, 5]))[:, 0, 0].tolist() == [2, 1, 3, 10, 10]
+
+
+def test_previous_of_labels_is_a_chain_of_the_training_rows() -> None:
+    """Of 0 follow 0, 1, 1 in training, of 1 follow 0, 0; one more of each, for a pair that was never seen."""
+    panel = panel_of([0, 0, 1, 0, 1, 0, 1, 1], [1, 0])
+    train = Part(np.array([0, 8]), np.array([6, 8]))
+    origins = np.arange(1, 7)
+    odds = previous(history(panel, 0, train=train, origins=origins, labels=("a", "b")))(np.array([8, 7, 10, 1]))
+    after = {0: [(1 + 1) / 5, (2 + 1) / 5], 1: [(2 + 1) / 4, (0 + 1) / 4]}
+    assert odds.tolist() == [pytest.approx(after[1]), pytest.approx(after[0]), pytest.approx(after[1]),
+        pytest.approx([4 / 6, 2 / 6])]  # fmt: skip
+
+
+def test_previous_of_columns_of_0_and_1_is_a_chain_for_each() -> None:
+    panel = panel_of([1, 1, 0, 0, 1, 1], inputs=np.array([[0.0], [1], [0], [1], [0], [1]]))
+    past = history(panel, 0, origins=np.arange(1, 7), binary=2)
+    odds = previous(past)(np.array([2, 3, 4, 1]))
+    of_first = {1: (2 + 1) / (3 + 2), 0: (1 + 1) / (2 + 2)}
+    of_second = {1: (0 + 1) / (2 + 2), 0: (3 + 1) / (3 + 2)}
+    start = [(4 + 1) / (6 + 2), (3 + 1) / (6 + 2)]
+    expected = [[of_first[1], of_second[0]], [of_first[1], of_second[1]], [of_first[0], of_second[0]], start]
+    assert odds[:, 0].tolist() == [pytest.approx(row) for row in expected]
+
+
+def test_what_is_not_known_is_in_no_chain() -> None:
+    panel = panel_of([1, np.nan, 0, 0])
+    odds = previous(history(panel, 0, origins=np.arange(1, 5), binary=1))(np.array([2, 3, 4]))
+    of_zero, of_one = 1 / 3, 1 / 2  # 0 was followed by 0 once; what followed 1 is not known
+    assert odds[:, 0, 0].tolist() == [pytest.approx(of_one), pytest.approx(of_one), pytest.approx(of_zero)]

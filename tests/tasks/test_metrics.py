@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from rnncli.tasks.metrics import LABEL_METRICS, NUMBER_METRICS, Scores, Units
+from rnncli.tasks.metrics import BINARY_METRICS, LABEL_METRICS, NUMBER_METRICS, Scores, Units
 
 ONE = Units(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
 
@@ -78,3 +78,40 @@ def test_label_metrics_are_scikit_learns(classes: int, windows: int, seed: int) 
     assert result["accuracy"] == pytest.approx(sk.accuracy_score(codes, odds.argmax(1)))
     assert result["f1"] == pytest.approx(sk.f1_score(codes, odds.argmax(1), average="macro"))
     assert result["cross_entropy"] == pytest.approx(sk.log_loss(codes, odds, labels=range(classes)))
+
+
+def scored_columns(truth: np.ndarray, odds: np.ndarray) -> dict[str, float]:
+    """0/1 columns (rows, columns), as tagging scores them: a row a window of one step."""
+    ones = Units(np.ones((len(truth), 1, 1)), np.ones((len(truth), 1, 1)))
+    scores = Scores(BINARY_METRICS, 1, 1)
+    scores.add(truth[:, None], odds[:, None], ones, np.zeros(len(truth), dtype=np.int64))
+    return scores.overall()
+
+
+@given(st.integers(1, 5), st.integers(2, 60), st.integers(0, 2**32 - 1))
+def test_scores_of_columns_of_0_and_1_are_scikit_learns(columns: int, rows: int, seed: int) -> None:
+    """accuracy of all cells, F1 of 1 over all cells (micro), and the log loss summed over the columns."""
+    random = np.random.default_rng(seed)
+    truth, odds = random.integers(0, 2, (rows, columns)).astype(float), random.random((rows, columns))
+    truth[0], odds[0, 0] = 1, 0.9  # some hit, or F1 is not defined
+    result = scored_columns(truth, odds)
+    assert result["accuracy"] == pytest.approx(sk.accuracy_score(truth.ravel(), odds.ravel() > 0.5))
+    theirs = sk.f1_score(truth, odds > 0.5, average="micro" if columns > 1 else "binary", zero_division=0)
+    assert result["f1"] == pytest.approx(theirs)
+    losses = [sk.log_loss(truth[:, n], odds[:, n], labels=[0, 1]) for n in range(columns)]
+    assert result["nll"] == pytest.approx(sum(losses))
+
+
+def test_unknown_cells_of_columns_are_passed_over() -> None:
+    truth = np.array([[1, np.nan], [0, 1], [np.nan, np.nan], [1, 0]])
+    odds = np.array([[0.9, 0.3], [0.8, 0.6], [0.4, 0.4], [0.2, 0.1]])
+    result = scored_columns(truth, odds)
+    assert result["accuracy"] == pytest.approx(3 / 5)
+    assert result["f1"] == pytest.approx(2 * 2 / (3 + 3))
+    assert result["nll"] == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.2, 0.9]).sum() / 3)  # a mean over three rows
+    nothing = scored_columns(np.zeros((2, 1)), np.full((2, 1), 0.1))
+    assert (nothing["accuracy"], np.isnan(nothing["f1"])) == (1.0, True)
+
+
+def test_certain_and_wrong_is_a_large_and_finite_surprise() -> None:
+    assert 30 < scored_columns(np.ones((1, 1)), np.zeros((1, 1)))["nll"] < 40
