@@ -30,7 +30,7 @@ def opened(frame: pd.DataFrame, folder: Path, name: str = "d.csv") -> Tables:
 
 def config_of(folder: Path, values: dict[str, Any]) -> schema.Config:
     """A config for ``d.csv`` in a folder, small and quick where it does not say otherwise."""
-    training = {"epochs": 1, "device": "cpu", **values.get("training", {})}
+    training = {"epochs": 1, "device": "cpu", "threads": 1, **values.get("training", {})}
     model = {"hidden_size": 8, **values.get("model", {})}
     data = {"path": str(folder / "d.csv"), **values["data"]}
     return check(Document({**values, "data": data, "model": model, "training": training}, {}))

@@ -14,7 +14,7 @@ from rnncli.data.frames import Tables
 from rnncli.data.panel import Floats, Rows
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import Windows, training_origins
+from rnncli.data.windows import Windows, closing_origins, training_origins
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
 from rnncli.tasks.answers import answer_batches
@@ -166,12 +166,16 @@ def history(model: TrainedModel, data: Prepared) -> History:
     shape = shape_of(model.config, model.task, data.panel)
     stride = 1 if shape.every else model.config.window.stride or 1
     every_row = replace(shape, every=False)
+    if model.config.task.kind == "classification":  # a sequence counts once, however many windows it has
+        origins = closing_origins(data.split.train)
+    else:
+        origins = training_origins(data.panel, data.split.train, every_row, stride)
     return History(
         panel=data.panel,
         columns=data.columns,
         scaler=data.scaler,
         train=data.split.train,
-        origins=training_origins(data.panel, data.split.train, every_row, stride),
+        origins=origins,
         context=min(shape.context, int(data.panel.lengths().max())),
         horizon=shape.horizon,
         filled=newest_known(data.panel, model.scaler.targets),

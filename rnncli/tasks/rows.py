@@ -17,7 +17,8 @@ def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool 
         past=columns.step_inputs(flags=config.data.missing == "mask"),
         outputs=outputs,
         static=columns.static,
-        categories=tuple((name, len(values)) for name, values in columns.categories.items()),
+        # in the order of their names: a dict's own order does not outlive the model's file
+        categories=tuple((name, len(values)) for name, values in sorted(columns.categories.items())),
         every=every,
     )
 

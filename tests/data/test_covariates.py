@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables_as_text import as_csv, make_rows
+from tables_as_text import as_csv, make_config, make_rows
 
 from rnncli.data.calendar import CALENDAR, elapsed, waves
 from rnncli.data.files import read_panel
@@ -19,6 +19,7 @@ from rnncli.data.frames import open_tables
 from rnncli.data.panel import Panel
 from rnncli.data.windows import resident
 from rnncli.errors import ConfigError, DataError
+from rnncli.predict import predict
 from rnncli.trained import build_network, load_model
 from rnncli.training.prepare import on_device, training_windows
 from rnncli.training.request import Request, Watch
@@ -164,8 +165,6 @@ def stores(tmp_path_factory):
     """A model of stores with a categorical past, future and static column."""
     folder = tmp_path_factory.mktemp("stores")
     (folder / "d.csv").write_text(_table("uvw") + "\n")
-    from tables_as_text import make_config
-
     config = make_config(
         data__path=str(folder / "d.csv"), data__series="id", data__past="p", data__future="f", data__static="s",
         data__categorical=["p", "f", "s"], model={"hidden_size": 8}, training={"epochs": 2},
@@ -191,16 +190,30 @@ def test_categories_are_kept_in_the_model(stores):
     assert stores.columns.categories == {"p": ("u", "v", "w"), "f": ("u", "v", "w"), "s": ("u", "v")}
 
 
-def test_an_unseen_category_is_the_zero_vector_counted_and_told_once(stores):
-    from rnncli.predict import predict
+@pytest.mark.parametrize("values", [{"p": "uvw", "f": "uvw"}, {"p": "uvwx", "f": "uv"}], ids=["alike", "unlike"])
+def test_every_categorical_column_finds_its_own_vectors_in_the_file_again(tmp_path, values):
+    """Named in another order than that of the alphabet, as a dict in a file would have them."""
+    rows = [[f"{step}", f"{math.sin(step):.4f}", values["p"][step % len(values["p"])],
+        values["f"][step // 2 % len(values["f"])]] for step in range(60)]  # fmt: skip
+    Path("d.csv").write_text(as_csv(rows, "ds,y,p,f"))
+    config = make_config(
+        data__past=["p", "f"], data__categorical=["p", "f"], model={"hidden_size": 8}, training={"epochs": 1}
+    )
+    tables = open_tables("d.csv")
+    made = train(config, tables, Request(tmp_path / "run"), SILENT).model
+    found = load_model(tmp_path / "run", CPU)
+    assert made.network.sizes == found.network.sizes
+    pd.testing.assert_frame_equal(predict(found, tables).table, predict(made, tables).table, check_exact=True)
 
+
+def test_an_unseen_category_is_the_zero_vector_counted_and_told_once(stores):
     Path("new.csv").write_text(_table("uvw", last="zebra"))
     predicted = predict(stores, open_tables("new.csv"))
     assert predicted.notes == ("p: 2 rows hold categories not seen in training, such as zebra",)
     panel, columns = read_panel(open_tables("new.csv"), stores.columns, "error")
     position = columns.values.index("p")
     assert (panel.values[panel.ends - 1, position] == 0).all()
-    vectors = stores.network.inputs.vectors["column0"].weight
+    vectors = stores.network.inputs.vectors["column1"].weight
     assert (vectors[0] == 0).all()
     assert (vectors[1:] != 0).any(dim=1).all()
     Path("blank.csv").write_text(_table("uvw", last="another"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
+from small_runs import fit, opened
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel, Rows
@@ -22,7 +24,8 @@ from rnncli.evaluation.baselines import (
     ridge,
     seasonal_naive,
 )
-from rnncli.evaluation.evaluate import skill
+from rnncli.evaluation.evaluate import held_out, skill
+from rnncli.evaluation.evaluate import history as build_history
 
 
 def panel_of(*series: list[float], inputs: np.ndarray | None = None) -> Panel:
@@ -125,6 +128,28 @@ def test_majority_gives_the_shares_of_the_training_series() -> None:
         np.array([8])
     )
     assert shares.tolist() == [[1 / 3, 2 / 3, 0.0]]
+
+
+@pytest.mark.parametrize("context", [3, "full"])
+def test_majority_counts_sequences_and_not_their_windows(context, tmp_path) -> None:
+    """Two short sequences of one class outvote a long one, however many windows that is cut into."""
+    lengths, labels = [30, 30, *[5] * 16], ["long"] * 2 + ["short"] * 16
+    parts = [
+        pd.DataFrame({"id": f"s{number}", "t": range(length), "x": np.sin(np.arange(length)), "label": label})
+        for number, (length, label) in enumerate(zip(lengths, labels, strict=True))
+    ]
+    settings = {
+        "data": {"series": "id", "time": "t", "target": "label"},
+        "task": {"kind": "classification"},
+        "window": {"context": context},
+        "split": {"validation": 2, "test": 2},
+    }
+    frame = pd.concat(parts)
+    model = fit(frame, tmp_path, settings)
+    data = held_out(model, opened(frame, tmp_path))
+    train = [labels[number] for number in data.split.train.series()]
+    shares = majority(build_history(model, data))(np.array([1]))[0]
+    assert shares.tolist() == pytest.approx([train.count("long") / 14, train.count("short") / 14])
 
 
 def test_skill_is_measured_against_the_best_baseline() -> None:
