@@ -31,12 +31,14 @@ class Tables:
         parts: the files.
         dialect: how their cells are written.
         sha256: of headers and rows.
+        remarks: warnings that are due when the numbers are read.
         tell: takes a warning; each comes once.
     """
 
     parts: tuple[Part, ...]
     dialect: Dialect
     sha256: str
+    remarks: tuple[str, ...]
     tell: Callable[[str], None]
     _told: set[str] = field(default_factory=set, compare=False)
 
@@ -117,6 +119,8 @@ class Tables:
             for position, name in enumerate(names):
                 values[row : row + len(frame), position] = numbers_of(self, frame[name], name, row, seen)
             row += len(frame)
+        for text in self.remarks:
+            self.warn(text)
         return values
 
     def chunk(self, above: int, column: str) -> pd.Series[str]:
@@ -201,7 +205,4 @@ def open_tables(
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))
             raise DataError(f"other columns than {parts[0].file}: {odd}", "rename them", place=Place(part.file, 1))
-    tables = Tables(parts, dialect, digest.hexdigest(), tell)
-    for text in warnings:
-        tables.warn(text)
-    return tables
+    return Tables(parts, dialect, digest.hexdigest(), tuple(warnings), tell)

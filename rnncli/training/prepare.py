@@ -9,6 +9,7 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data.columns import settle_columns, with_labels
+from rnncli.data.doubts import warn_of_constants
 from rnncli.data.files import check_values, read_panel
 from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Panel, show_id
@@ -51,6 +52,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
         columns = with_labels(columns)
     panel, columns = read_panel(tables, columns, config.data.missing)
     check_values(panel, columns)
+    warn_of_constants(panel, columns, tables)
     if kind == "forecasting":
         columns = with_frequency(panel, columns, tables, config.data.season)
     elif kind == "classification":
