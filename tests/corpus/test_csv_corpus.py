@@ -158,7 +158,8 @@ TOO_LARGE = {
 EMPTY = ["", "NA", "NaN", "nan", "null", "NULL", "None", "N/A"]
 CELLS = {
     "abc in many rows": Case(
-        table([*([day, "1", "0"] for day, _, _ in ROWS[:9]), [ROWS[9][0], "abc", "1"], *ROWS[10:]]), "'abc' in line 11", 11
+        table([*([day, "1", "0"] for day, _, _ in ROWS[:9]), [ROWS[9][0], "abc", "1"], *ROWS[10:]]),
+        "'abc' in line 11", 11
     ),
     "many bad cells": Case(column(["1", "abc"]), "line 3, 'abc' in line 5, 'abc' in line 7 and 17 more", 3),
     "truth in an input": Case(cell("True", column=2), "1 and 0", 11, X),
@@ -174,9 +175,13 @@ CELLS = {
         series("ab") + "".join(f"c,{row[0]},,1\n" for row in ROWS), "series c", None, {**IDS, "data__missing": "ffill"}
     ),
     "a blank id": Case(series(["a", ""]), "empty series id", 42, IDS),
-    "too few rows": Case(series("ab") + "c,2020-01-01,1,2\nc,2020-01-02,1,2\n", "1 of 3 series too short: c", None, IDS),
+    "too few rows": Case(
+        series("ab") + "c,2020-01-01,1,2\nc,2020-01-02,1,2\n", "1 of 3 series too short: c", None, IDS
+    ),
     "a total in the last line": Case(table([*ROWS, ["Total", "200", "9"]]), "'Total'", 42),
-    "a total without a time": Case(table([*ROWS, ["Total", "200 in all", "9"]]), "200 in all", 42, {"data__time": None}),
+    "a total without a time": Case(
+        table([*ROWS, ["Total", "200 in all", "9"]]), "200 in all", 42, {"data__time": None}
+    ),
     "wrong decimal": Case(SEMICOLONS, "data.decimal: '.'", 2, {"data__delimiter": ";", "data__decimal": ","}),
     "wrong thousands": Case(
         SEMICOLONS, "data.decimal: '.'", 2, {"data__delimiter": ";", "data__decimal": ",", "data__thousands": "'"}
@@ -225,8 +230,8 @@ TIMES = {
     "an hour twice": Case(_hours("2020-10-24", "2020-10-26", LOCAL), "clocks|data.time_zone|line 28", 29),
     "an hour skipped": Case(_hours("2020-03-28", "2020-03-30", LOCAL), "clocks|data.time_zone", 28),
     "an hour that a zone does not have": Case(
-        timed(pd.date_range("2020-03-28", periods=60, freq="h").strftime(LOCAL)), "02:00:00 is not a time in Europe/Berlin",
-        28, {"data__time_zone": "Europe/Berlin"}
+        timed(pd.date_range("2020-03-28", periods=60, freq="h").strftime(LOCAL)),
+        "02:00:00 is not a time in Europe/Berlin", 28, {"data__time_zone": "Europe/Berlin"}
     ),
     "a zone for days": Case(table(), "no effect", 2, {"data__time_zone": "UTC"}),
     "a time twice": Case(table([*ROWS, ROWS[4]]), "2020-01-05|line 6|data.series", 42),
@@ -386,8 +391,8 @@ def run(invoke: Invoke, tmp_path: Path) -> Path:
 
 # a dozen that stand for the others: they go through every command that reads a table, and through real processes
 FEW = [
-    "0 bytes", "UTF-16 little", "Latin-1", "NUL in a cell", "gzip", "first row long", "unterminated quote", "semicolons",
-    "a name twice", "'\"1,234\"' for a number", "'1e39' is too large", "'NA' is empty", "30 February",
+    "0 bytes", "UTF-16 little", "Latin-1", "NUL in a cell", "gzip", "first row long", "unterminated quote",
+    "semicolons", "a name twice", "'\"1,234\"' for a number", "'1e39' is too large", "'NA' is empty", "30 February",
     "half a gzip",
 ]  # fmt: skip
 
@@ -447,8 +452,8 @@ def test_stdin_and_substituted_processes_are_files(tmp_path: Path):
 @pytest.mark.parametrize(
     ("path", "code", "words"),
     [("nowhere.csv", 2, "no such file"), (".", 2, "folder"), ("http://example.org/d.csv", 2, "local files"),
-        ("s3://bucket/key", 2, "local files"), ("memory://x", 2, "local files"), ("file:///etc/passwd", 2, "local files"),
-        ("/dev/zero", 3, "NUL"), ("*.nothing", 2, "no such file")],
+        ("s3://bucket/key", 2, "local files"), ("memory://x", 2, "local files"),
+        ("file:///etc/passwd", 2, "local files"), ("/dev/zero", 3, "NUL"), ("*.nothing", 2, "no such file")],
 )  # fmt: skip
 def test_a_name_that_is_no_file(path, code, words, invoke: Invoke, tmp_path: Path):
     (tmp_path / "c.yaml").write_text(config(data__path=path))
