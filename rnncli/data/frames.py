@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data import forms, moments
+from rnncli.data import forms, moments, parquet
 from rnncli.data.dialect import Dialect
 from rnncli.data.numbers import MISSING, as_numbers, not_numbers, plain_numbers
 from rnncli.data.readings import Seen, numbers_of
 from rnncli.data.sources import expand
-from rnncli.data.tables import Part, open_table
+from rnncli.data.tables import Hash, Part, open_table
 from rnncli.errors import DataError, Place
 
 __all__ = ["Tables", "as_numbers", "not_numbers", "open_tables"]
@@ -185,6 +185,12 @@ def _holds_numbers(texts: pd.Series[str], dialect: Dialect) -> bool:
     return bool(len(filled)) and bool(plain_numbers(filled, dialect).notna().all())
 
 
+def _open_part(file: str, dialect: Dialect, digest: Hash, warnings: list[str]) -> Part:
+    if file.endswith(parquet.ENDING):
+        return parquet.open_parquet(file, dialect, digest)
+    return open_table(file, dialect, digest, warnings)
+
+
 def open_tables(
     path: str | Sequence[str], dialect: Dialect = Dialect(), tell: Callable[[str], None] = lambda text: None
 ) -> Tables:
@@ -200,7 +206,7 @@ def open_tables(
     """
     digest = hashlib.sha256()
     warnings: list[str] = []
-    parts = tuple(open_table(file, dialect, digest, warnings) for file in expand(path))
+    parts = tuple(_open_part(file, dialect, digest, warnings) for file in expand(path))
     for part in parts[1:]:
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))
