@@ -147,6 +147,10 @@ def _dialect(data: Data) -> Iterator[Conflict]:
     """How cells are written: signs that differ from each other, and a codec that Python knows."""
     if not _is_text_codec(data.encoding):
         yield Conflict("data.encoding", f"{data.encoding!r} is no text encoding", "such as utf-8, latin-1 or cp1252")
+    paths = [data.path] if isinstance(data.path, str) else data.path
+    for key, default in (("encoding", "utf-8"), ("delimiter", None)):
+        if getattr(data, key) != default and all(path.endswith(".parquet") for path in paths):
+            yield Conflict(f"data.{key}", "has no effect on Parquet files", "leave it out")
     if data.delimiter == data.decimal:
         yield Conflict("data.delimiter", "is data.decimal too", "set data.delimiter: ';', or leave it out")
     if data.thousands == data.decimal:

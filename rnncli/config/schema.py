@@ -34,7 +34,9 @@ class Section(BaseModel):
 class Data(Section):
     """Which columns of which files hold the series."""
 
-    path: Name | Names = Field(description="A CSV or TSV file (.gz too), a glob, a list of them, or - for stdin.")
+    path: Name | Names = Field(
+        description="A CSV or TSV file (.gz too), a .parquet file, a glob, a list of them, or - for stdin."
+    )
     layout: Literal["long", "wide"] = Field(
         "long", description="wide: every target column is a series of its own, and all share the weights."
     )

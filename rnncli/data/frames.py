@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data import forms, moments
+from rnncli.data import forms, moments, parquet
 from rnncli.data.dialect import Dialect
 from rnncli.data.numbers import MISSING, as_numbers, not_numbers, plain_numbers
 from rnncli.data.readings import Seen, numbers_of
 from rnncli.data.sources import Source, expand
-from rnncli.data.tables import Part, open_table
+from rnncli.data.tables import Hash, Part, open_table
 from rnncli.errors import DataError, Place
 
 __all__ = ["Tables", "as_numbers", "not_numbers", "open_tables"]
@@ -31,12 +31,14 @@ class Tables:
         parts: the files.
         dialect: how their cells are written.
         sha256: of headers and rows.
+        remarks: warnings that are due when the numbers are read.
         tell: takes a warning; each comes once.
     """
 
     parts: tuple[Part, ...]
     dialect: Dialect
     sha256: str
+    remarks: tuple[str, ...]
     tell: Callable[[str], None]
     _told: set[str] = field(default_factory=set, compare=False)
 
@@ -117,6 +119,8 @@ class Tables:
             for position, name in enumerate(names):
                 values[row : row + len(frame), position] = numbers_of(self, frame[name], name, row, seen)
             row += len(frame)
+        for text in self.remarks:
+            self.warn(text)
         return values
 
     def chunk(self, above: int, column: str) -> pd.Series[str]:
@@ -181,6 +185,12 @@ def _holds_numbers(texts: pd.Series[str], dialect: Dialect) -> bool:
     return bool(len(filled)) and bool(plain_numbers(filled, dialect).notna().all())
 
 
+def _open_part(file: str, dialect: Dialect, digest: Hash, warnings: list[str], known: Source | None) -> Part:
+    if file.endswith(parquet.ENDING):
+        return parquet.open_parquet(file, dialect, digest)
+    return open_table(file, dialect, digest, warnings, known)
+
+
 def open_tables(
     path: str | Sequence[str],
     dialect: Dialect = Dialect(),
@@ -201,12 +211,9 @@ def open_tables(
     digest = hashlib.sha256()
     warnings: list[str] = []
     read = {known.path: known} if known else {}
-    parts = tuple(open_table(file, dialect, digest, warnings, read.get(file)) for file in expand(path))
+    parts = tuple(_open_part(file, dialect, digest, warnings, read.get(file)) for file in expand(path))
     for part in parts[1:]:
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))
             raise DataError(f"other columns than {parts[0].file}: {odd}", "rename them", place=Place(part.file, 1))
-    tables = Tables(parts, dialect, digest.hexdigest(), tell)
-    for text in warnings:
-        tables.warn(text)
-    return tables
+    return Tables(parts, dialect, digest.hexdigest(), tuple(warnings), tell)

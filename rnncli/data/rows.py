@@ -135,7 +135,7 @@ class Rows:
             found, line = int(marks.widths[row]), self._line_of(text, int(marks.starts[row]))
             raise DataError(
                 f"{found} fields where the header has {len(self.header)}",
-                ragged_hint(cells, found, self.header, self.delimiter, first=self.count == 0 and row == 0),
+                ragged_hint(cells, found, self.header, self.delimiter, first=self.count == 0 and not (marks.ends > marks.starts)[:row].any()),
                 Place(self.name, line),
             )
 

@@ -186,11 +186,11 @@ def _header(texts: Iterator[bytes], name: str, delimiter: str) -> tuple[tuple[st
     if fields is None:
         raise DataError(f"the header cannot be read: {problem}", "look at the quotes", Place(name, line))
     names = tuple(field.strip() for field in fields)
-    _check_names(names, start, delimiter, Place(name, line))
+    _check_header(names, start, delimiter, Place(name, line))
     return names, start, _end_of_line(start, lines)
 
 
-def _check_names(names: tuple[str, ...], start: bytes, delimiter: str, place: Place) -> None:
+def _check_header(names: tuple[str, ...], start: bytes, delimiter: str, place: Place) -> None:
     """Refuse what is no header, and one with a name twice."""
     if names[0].lower().startswith("sep=") and len("".join(names)) <= 5:
         sign = start.strip()[4:5].decode(errors="replace") or delimiter
@@ -199,6 +199,15 @@ def _check_names(names: tuple[str, ...], start: bytes, delimiter: str, place: Pl
         _refuse_other_delimiter(names[0], start, delimiter, place)
     if all(_is_number(name) or _TIME.fullmatch(name) for name in names):
         raise DataError("no header: the first row holds only numbers", "name the columns in row 1", place)
+    check_names(names, place)
+
+
+def check_names(names: Sequence[str], place: Place) -> None:
+    """Refuse a name that stands twice.
+
+    Raises:
+        DataError: naming it.
+    """
     for position, name in enumerate(names):
         if name and name in names[:position]:
             raise DataError(f"two columns are named {name}", "rename one", place)

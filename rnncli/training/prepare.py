@@ -9,6 +9,7 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data.columns import settle_columns
+from rnncli.data.doubts import warn_of_constants
 from rnncli.data.files import check_values, read_panel
 from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Panel, show_ids
@@ -56,6 +57,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     panel, columns = read_data(config, columns, tables)
     columns = with_season(columns, config.data.season)
     check_values(panel, columns)
+    warn_of_constants(panel, columns, tables)
     check_labels(panel, columns, config.task.kind)
     return divide(settle_baselines(config, panel, columns), panel, columns)
 
