@@ -43,6 +43,7 @@ def write_config(path: str, tables: Tables, findings: Findings, sizes: Sizes) ->
         "task": list(_task(findings, sizes)),
         "split": list(_split(sizes, findings)),
         "window": list(_window(sizes)),
+        "training": list(_training(findings)),
     }
     piped = " < FILE" if path == "-" else ""
     parts = [HEAD.format(command=one_line(f"rnncli init {shlex.quote(path)}{piped}"), piped=piped)]
@@ -191,6 +192,11 @@ def _split(sizes: Sizes, findings: Findings) -> Iterator[Entry]:
 def _window(sizes: Sizes) -> Iterator[Entry]:
     if sizes.context is not None:
         yield Entry("context", sizes.context, "rows of past in a window, to suit the season and the rows there are")
+
+
+def _training(findings: Findings) -> Iterator[Entry]:
+    if findings.classes_as_numbers and findings.choice.task == "tagging":
+        yield Entry("loss", "cross_entropy", "the numbers of the target are classes, not quantities")
 
 
 def _some(names: Sequence[str]) -> str:
