@@ -105,7 +105,7 @@ def _labelled(view: View) -> Choice | None:
         return Choice("tagging", flags, False, f"{len(flags)} columns of 0 and 1 beside inputs")
     for column in reversed(view.columns):
         named = column.word in LABEL_NAMES and (column.kind == "word" or _is_label(view, column))
-        if named and column.distinct > 1 and _has_inputs(view, column):
+        if named and 1 < column.distinct <= MOST_CLASSES and _has_inputs(view, column):
             return _for_targets(view, [column], None)
     last = next((column for column in reversed(view.columns) if column.kind != "empty"), None)
     if last is None or view.calendar or not _has_inputs(view, last):
