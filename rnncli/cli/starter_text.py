@@ -26,6 +26,7 @@ EVERY = {"MS": "monthly", "ME": "monthly", "1D": "daily", "D": "daily", "B": "on
          "h": "hourly", "1h": "hourly", "min": "every minute", "1min": "every minute", "s": "every second",
          "1s": "every second", "Q": "quarterly", "Y": "yearly", "W": "weekly"}  # fmt: skip
 
+UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 NUMBERS = {clock.INTEGER: "whole numbers", clock.NUMBER: "numbers"}
 
 KINDS = {
@@ -43,6 +44,7 @@ def write_config(path: str, tables: Tables, findings: Findings, sizes: Sizes) ->
         "task": list(_task(findings, sizes)),
         "split": list(_split(sizes, findings)),
         "window": list(_window(sizes)),
+        "training": list(_training(findings)),
     }
     piped = " < FILE" if path == "-" else ""
     parts = [HEAD.format(command=one_line(f"rnncli init {shlex.quote(path)}{piped}"), piped=piped)]
@@ -101,8 +103,10 @@ def describe_time(findings: Findings) -> str:
     moment, steps = findings.keys.moment, findings.keys.rhythm
     assert moment is not None
     assert steps is not None
-    form = f"numbers of {moment.unit} since 1970" if moment.unit else moment.form
-    parts = [f"dates ({form})" if moment.calendar and not moment.unit else NUMBERS.get(str(form), str(form))]
+    if moment.unit:
+        parts = [f"{UNITS[moment.unit]} since 1970"]
+    else:
+        parts = [NUMBERS.get(str(moment.form), f"dates ({moment.form})")]
     if findings.choice.task == "forecasting" and steps.frequency:
         regularity = "" if not steps.uneven else "mostly " if steps.fits else "uneven steps, in the median about "
         parts.append(regularity + every(steps.frequency))
@@ -191,6 +195,11 @@ def _split(sizes: Sizes, findings: Findings) -> Iterator[Entry]:
 def _window(sizes: Sizes) -> Iterator[Entry]:
     if sizes.context is not None:
         yield Entry("context", sizes.context, "rows of past in a window, to suit the season and the rows there are")
+
+
+def _training(findings: Findings) -> Iterator[Entry]:
+    if findings.classes_as_numbers and findings.choice.task == "tagging":
+        yield Entry("loss", "cross_entropy", "the numbers of the target are classes, not quantities")
 
 
 def _some(names: Sequence[str]) -> str:

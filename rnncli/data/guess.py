@@ -16,7 +16,7 @@ from rnncli.data.frames import Tables
 from rnncli.data.numbers import MISSING, as_numbers
 from rnncli.data.guess_columns import Column, look_at
 from rnncli.data.guess_keys import Keys, Note, Wishes, find_keys
-from rnncli.data.guess_task import MOST_CLASSES, Choice, View, choose
+from rnncli.data.guess_task import MOST_CLASSES, Choice, View, choose, holds_labels
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError, Place
 
@@ -48,6 +48,7 @@ class Findings:
 
     Attributes:
         keys: time and series.
+        classes_as_numbers: whether the target is a class although it is written as a number.
         inputs: of forecasts, columns that could be, which is for a person to say.
         blank: columns in use that have empty cells.
         lengths: (series,) rows; in the wide layout the targets are the series.
@@ -56,6 +57,7 @@ class Findings:
 
     keys: Keys
     choice: Choice
+    classes_as_numbers: bool
     inputs: Inputs
     blank: tuple[str, ...]
     lengths: Rows
@@ -84,13 +86,13 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
     season = clock.season(keys.rhythm.frequency) if keys.rhythm and keys.rhythm.fits and keys.calendar else 1
     numbers = choice.task == "forecasting" and not keys.calendar
     found = _season_of(frame, keys.series, choice.targets[0]) if numbers else season
-    words = any(column.kind == "word" for column in rest if column.name in choice.targets)
-    labels = choice.task == "classification" or (choice.task == "tagging" and words)  # these may be missing
-    used = {*(() if labels else choice.targets)}
+    labels = holds_labels(view, choice)
+    used = {*(() if labels else choice.targets)}  # labels may be missing
     used |= {*(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
     return Findings(
         keys=keys,
         choice=choice,
+        classes_as_numbers=labels and any(column.kind == "number" for column in rest if column.name in choice.targets),
         inputs=inputs,
         blank=tuple(name for name in frame.columns if name in used and _has_blanks(tables, frame, name)),
         lengths=np.repeat(keys.lengths, len(choice.targets)) if choice.wide else keys.lengths,

@@ -22,6 +22,7 @@ TARGET_NAMES = (
 NUMBER_NAMES = ("rul", "ttf", "target", "y", "label", "score", "age", "output", "response", "value")
 TAG_STEMS = ("y", "label", "tag", "target", "out", "class", "note")
 MOST_CLASSES = 50
+FEW_VALUES = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class View:
     def constant(self, column: Column) -> bool:
         """Whether every series has one value of this column."""
         return constant_within(self.frame, column.name, self.series)
+
+    def few(self, column: Column) -> bool:
+        """Whether a column holds words or whole numbers that may be classes: several, and each in several rows."""
+        whole = column.kind == "word" or (column.kind == "number" and column.whole and not column.odd)
+        return whole and 2 <= column.distinct <= min(MOST_CLASSES, len(self.frame) / 3)
 
     def numbers(self) -> list[Column]:
         """Columns of numbers that change within series and are no part of the calendar; if there is none, all numbers."""
@@ -83,8 +89,8 @@ def _for_targets(view: View, targets: list[Column], task: TaskName | None) -> Ch
         alike = not view.series and len(targets) > 2 and are_alike(view.frame, targets)
         return Choice("forecasting", names, alike, "asked for")
     label = targets[0]
-    words = label.kind == "word" or (label.word in LABEL_NAMES - {"target", "y"} and _few(label))
-    classes = words or (_few(label) and not view.calendar)
+    words = label.kind == "word" or _is_label(view, label)
+    classes = words or (view.few(label) and not view.calendar)
     if classes and view.constant(label):
         return Choice("classification", names, False, f"one of {label.distinct} labels a series")
     if words:
@@ -98,18 +104,34 @@ def _labelled(view: View) -> Choice | None:
     if flags:
         return Choice("tagging", flags, False, f"{len(flags)} columns of 0 and 1 beside inputs")
     for column in reversed(view.columns):
-        sure = column.word in {"label", "labels", "class", "classes"}
-        named = column.word in LABEL_NAMES and (column.kind == "word" or (_few(column) and sure))
-        if named and column.distinct > 1 and _has_inputs(view, column):
+        named = column.word in LABEL_NAMES and (column.kind == "word" or _is_label(view, column))
+        if named and 1 < column.distinct <= MOST_CLASSES and _has_inputs(view, column):
             return _for_targets(view, [column], None)
     last = next((column for column in reversed(view.columns) if column.kind != "empty"), None)
     if last is None or view.calendar or not _has_inputs(view, last):
         return None
-    if _few(last) and view.constant(last) and _several_series_a_class(view, last):
+    if view.few(last) and view.constant(last) and _several_series_a_class(view, last):
         return Choice("classification", (last.name,), False, f"the last column: one of {last.distinct} labels a series")
     if last.kind == "word" and 1 < last.distinct <= MOST_CLASSES:
         return _for_targets(view, [last], None)
     return None
+
+
+def _is_label(view: View, column: Column) -> bool:
+    """Whether a column of numbers holds classes, by its name; beside dates only the surest names count."""
+    names = {"label", "labels", "class", "classes"} if view.calendar else LABEL_NAMES - {"target", "y"}
+    return column.kind == "number" and column.word in names and view.few(column)
+
+
+def holds_labels(view: View, choice: Choice) -> bool:
+    """Whether the targets are classes, words or numbers, and no quantities and no 0 and 1."""
+    targets = [column for column in view.columns if column.name in choice.targets]
+    if choice.task == "classification":
+        return True
+    if choice.task != "tagging" or len(targets) != 1:
+        return False
+    flag = targets[0].kind == "number" and bool(as_numbers(view.frame[targets[0].name]).dropna().isin([0, 1]).all())
+    return targets[0].kind == "word" or (_is_label(view, targets[0]) and not flag)
 
 
 def _has_inputs(view: View, label: Column) -> bool:
@@ -122,7 +144,7 @@ def _label(view: View, task: TaskName) -> Choice | None:
     flags = _flag_group(view) if task == "tagging" else ()
     if flags:
         return Choice(task, flags, False, f"{len(flags)} columns of 0 and 1")
-    fits = [column for column in view.columns if 1 < column.distinct and (column.kind == "word" or _few(column))]
+    fits = [column for column in view.columns if 1 < column.distinct and (column.kind == "word" or view.few(column))]
     fits = [column for column in fits if view.constant(column) == (task == "classification")] or fits
     fits.sort(key=lambda column: column.word in LABEL_NAMES)
     if fits:
@@ -154,12 +176,8 @@ def _by_name(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, s
         for column in columns:
             if column.word == name:
                 return column, "by its name"
-    return columns[-1], "the last column of numbers"
-
-
-def _few(column: Column) -> bool:
-    whole = column.kind == "word" or (column.kind == "number" and column.whole and not column.odd)
-    return whole and 2 <= column.distinct <= MOST_CLASSES
+    rich = [column for column in columns if column.distinct > FEW_VALUES] or columns  # a flag is seldom asked for
+    return rich[-1], "the last column of numbers"
 
 
 def _several_series_a_class(view: View, column: Column) -> bool:

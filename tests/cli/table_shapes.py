@@ -199,6 +199,10 @@ LABELS: dict[str, Shape] = {
         as_bytes({"t": range(200), "a": wave(200), "activity": [["up", "down"][row // 7 % 2] for row in range(200)]}),
         {"task.kind": "tagging", "data.target": "activity"},
     ),
+    "classes as numbers": Shape(
+        as_bytes({"t": range(200), "a": wave(200), "activity": [1 + row // 9 % 3 for row in range(200)]}),
+        {"task.kind": "tagging", "training.loss": "cross_entropy"},
+    ),
     "88 notes": Shape(as_bytes(music()), {"task.kind": "tagging", "data.target": "y*"}),
 }
 

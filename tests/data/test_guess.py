@@ -130,6 +130,16 @@ def test_a_label_that_changes_is_tagging():
     assert (found.choice.task, found.choice.targets) == ("tagging", ("activity",))
 
 
+def test_numbers_named_as_a_label_are_classes():
+    found = find({"t": range(60), "x": wave(), "activity": [1, 2, 3] * 20})
+    assert (found.choice.task, found.choice.targets, found.classes_as_numbers) == ("tagging", ("activity",), True)
+    found = find({"t": range(60), "x": wave(), "label": [0, 1] * 30})
+    assert (found.choice.task, found.classes_as_numbers) == ("tagging", False)
+    found = find({"date": DAYS, "x": wave(), "event": [1, 2, 3] * 20})
+    assert (found.choice.task, found.choice.targets) == ("forecasting", ("x",))
+    assert find({"t": range(60), "x": wave(), "label": range(60)}).choice.task == "forecasting"
+
+
 def test_several_flags_beside_inputs_are_tagging():
     random = np.random.default_rng(0).integers(0, 2, (60, 6))
     columns = {f"x{n}": random[:, n] for n in range(3)} | {f"y{n}": random[:, 3 + n] for n in range(3)}
