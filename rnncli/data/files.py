@@ -38,14 +38,17 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
         panel = _melt(columns, times, given, weights)
     else:
         order = _order(keys, times, columns)
+        if order is not None:
+            keys, times, given = keys[order], times[order], given[order]
+            weights = None if weights is None else weights[order]
         panel = Panel(
             columns=columns.values,
             ids=tuple(ids),
-            offsets=np.searchsorted(keys[order], np.arange(len(ids) + 1)).astype(np.int64),
-            times=times[order],
-            values=given[order],
-            source=order.astype(np.int64),
-            weights=None if weights is None else weights[order],
+            offsets=np.searchsorted(keys, np.arange(len(ids) + 1)).astype(np.int64),
+            times=times,
+            values=given,
+            source=np.arange(len(keys)) if order is None else order.astype(np.int64),
+            weights=weights,
         )
         static, columns, unseen = _static(tables, columns, panel)
         panel, notes = replace(panel, static=static), notes + unseen
@@ -55,15 +58,22 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
     return panel, columns
 
 
-def _order(keys: NDArray[np.int64], times: NDArray[np.generic], columns: Columns) -> NDArray[np.int64]:
-    """Row positions by series, then by time; without a time column, by their place in the file."""
-    return np.argsort(keys, kind="stable") if columns.time is None else np.lexsort((times, keys))
+def _order(
+    keys: NDArray[np.int64], times: NDArray[np.generic], columns: Columns
+) -> NDArray[np.int64] | None:
+    """Row positions by series, then by time (without one, by place in the file); None if the rows stand so already."""
+    if columns.time is None:
+        return None if (keys[1:] >= keys[:-1]).all() else np.argsort(keys, kind="stable")
+    later = (keys[1:] > keys[:-1]) | ((keys[1:] == keys[:-1]) & np.greater_equal(times[1:], times[:-1]))
+    return None if later.all() else np.lexsort((times, keys))
 
 
 def _values(
     tables: Tables, columns: Columns, asked_for: bool
 ) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
     """(rows, targets + past + future) in the order of the file, labels and categories as codes."""
+    if not asked_for and columns.labels is None and not columns.categories:  # all are numbers: one array, filled once
+        return _numbers(tables, (*columns.targets, *columns.read)), columns, ()
     if asked_for:
         targets = np.full((sum(len(part.lines) for part in tables.parts), len(columns.targets)), np.nan)
     elif columns.labels is not None:

@@ -43,8 +43,16 @@ class Scaler:
 
     def apply(self, values: Floats, series: np.ndarray) -> Floats:
         """Scaled values, shape (rows, columns); `series` (rows,) is the index of each row's series."""
-        rows = series if len(self.centre) > 1 else np.zeros_like(series)
-        return np.asarray((_transformed(values, self.transform, self.targets) - self.centre[rows]) / self.spread[rows])
+        scaled = np.empty(values.shape)
+        for column in range(values.shape[1]):
+            scaled[:, column] = self.apply_to(column, values, series)
+        return scaled
+
+    def apply_to(self, column: int, values: Floats, series: np.ndarray) -> Floats:
+        """(rows,) one column of (rows, columns) values, scaled: column by column, large data fits into memory."""
+        rows = series if len(self.centre) > 1 else 0
+        own = np.log(values[:, column]) if self.transform == "log" and column < self.targets else values[:, column]
+        return np.asarray((own - self.centre[rows, column]) / self.spread[rows, column])
 
     def invert(self, scaled: Floats, series: np.ndarray) -> Floats:
         """Targets in original units: (windows, steps, targets) back from scaled ones, or a further axis of quantiles."""
@@ -64,12 +72,12 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
     """
     targets, season = len(columns.value_targets), columns.season
     check_transform(panel, transform, targets)
-    rows = [np.arange(first, last) for first, last in zip(part.first, part.last, strict=True)]
+    rows = [slice(int(first), int(last)) for first, last in zip(part.first, part.last, strict=True)]
     values = _transformed(panel.values, transform, targets)
     if settings.per == "series":
-        own = [_centre_and_spread(values[index], settings.kind) for index in rows]
+        found = [_centre_and_spread(values[own], settings.kind) for own in rows]
     else:
-        own = [_centre_and_spread(values[np.concatenate(rows)], settings.kind)]
+        found = [_centre_and_spread(_joined(values, rows), settings.kind)]
     plain = np.isin(panel.columns, list(columns.unscaled))
     original = panel.values[:, :targets]
     return Scaler(
@@ -77,12 +85,17 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
         transform=transform,
         targets=targets,
         ids=panel.ids,
-        centre=np.where(plain, 0.0, np.stack([centre for centre, _ in own])),
-        spread=np.where(plain, 1.0, np.stack([spread for _, spread in own])),
-        deviation=_for_all([_deviation(original[index]) for index in rows], original[np.concatenate(rows)], part),
-        seasonal_error=_filled(np.stack([_seasonal_error(original[index], season) for index in rows]), part),
+        centre=np.where(plain, 0.0, np.stack([centre for centre, _ in found])),
+        spread=np.where(plain, 1.0, np.stack([spread for _, spread in found])),
+        deviation=_for_all([_deviation(original[own]) for own in rows], _joined(original, rows), part),
+        seasonal_error=_filled(np.stack([_seasonal_error(original[own], season) for own in rows]), part),
         static=_static(panel, columns, part, settings.kind),
     )
+
+
+def _joined(values: Floats, rows: list[slice]) -> Floats:
+    """The rows of all slices; of a single one without a copy."""
+    return values[rows[0]] if len(rows) == 1 else np.concatenate([values[own] for own in rows])
 
 
 def _static(panel: Panel, columns: Columns, part: Part, kind: str) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -183,27 +184,33 @@ class Windows:
 
 def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, device: torch.device) -> Resident:
     """Scale a panel and put it on the device."""
-    series = np.repeat(np.arange(len(panel)), panel.lengths())
+    series = np.repeat(np.arange(len(panel), dtype=np.int32), panel.lengths())
     count = len(columns.value_targets)
-    scaled = scaler.apply(panel.values, series)
-    inputs = scaled if columns.target_is_input else scaled[:, count:]
-    targets = scaled[:, :count]
-    observed = ~np.isnan(inputs)
+    first = 0 if columns.target_is_input else count
+    flagged = [number for number, name in enumerate(columns.inputs) if name not in columns.derived]
+    width = len(columns.inputs)
+    inputs = np.empty((len(series), width + (len(flagged) if missing == "mask" else 0)), dtype=np.float32)
+    targets = np.empty((len(series), count), dtype=np.float32)
+    for column in range(panel.values.shape[1]):
+        scaled = scaler.apply_to(column, panel.values, series)
+        if column < count:
+            targets[:, column] = scaled
+        if column >= first:
+            observed = ~np.isnan(scaled)
+            inputs[:, column - first] = fill_forward(scaled[:, None], observed[:, None], panel)[:, 0]
+            if missing == "mask" and column - first in flagged:
+                inputs[:, width + flagged.index(column - first)] = observed
     known = len(columns.known_ahead) if columns.target_is_input else 0
-    ahead = inputs.shape[1] - known, inputs.shape[1]
-    inputs = fill_forward(inputs, observed, panel)
-    if missing == "mask":
-        given = [name not in columns.derived for name in columns.inputs]
-        inputs = np.concatenate([inputs, observed[:, given]], axis=1)
 
-    def on_device(values: Floats) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(device)
+    def on_device(values: NDArray[np.floating[Any]]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)
 
+    known_targets = ~np.isnan(targets)
     return Resident(
         inputs=on_device(inputs),
-        targets=on_device(np.nan_to_num(targets)),
-        observed=torch.from_numpy(~np.isnan(targets)).to(device),
-        ahead=ahead,
+        targets=on_device(np.nan_to_num(targets, copy=False)),
+        observed=torch.from_numpy(known_targets).to(device),
+        ahead=(width - known, width),
         static=on_device(np.nan_to_num((panel.static - scaler.static[0]) / scaler.static[1])),
         weights=None if panel.weights is None else on_device(panel.weights),
     )
@@ -291,9 +298,9 @@ def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[R
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(windows))
-    lengths = windows.lengths()[order]
+    lengths = windows.lengths()
     whole = lengths == lengths.max()
-    groups = [order[whole], order[~whole]]
+    groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
     batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
     return [batches[position] for position in random.permutation(len(batches))]
 
