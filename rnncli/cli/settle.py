@@ -37,7 +37,7 @@ def settle(
     if out is not None:
         raise UsageError("--out beside --resume", "a resumed run stays in its folder")
     if resume.exists() and not resume.is_dir():
-        raise CheckpointError("is a file", "--resume takes a run folder", Place(str(resume)))
+        raise CheckpointError("no run to resume: it is a file", "--resume takes a run folder", Place(str(resume)))
     begun_with = resume / run_folder.CONFIG
     if not begun_with.exists():
         if config is None:

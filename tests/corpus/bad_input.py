@@ -9,6 +9,8 @@ from typing import Any
 
 # every command, with arguments that work in the folder of the `ready` fixture
 COMMANDS: dict[str, list[str]] = {
+    "init": ["init", "waves.csv"],
+    "check": ["check", "waves.yaml"],
     "train": ["train", "waves.yaml", "--out", "other"],
     "evaluate": ["evaluate", "run"],
     "predict": ["predict", "run"],

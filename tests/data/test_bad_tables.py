@@ -205,6 +205,7 @@ MEANING = {
     "a test part after the data": Bad(as_csv(), "test part has 0 rows split.test", keys={"split__test": "2021-01-01"}),
     "a validation part after the test": Bad(as_csv(), "validation",
         keys={"split__validation": "2020-01-25", "split__test": "2020-01-20"}),
+    "a part that starts at no time": Bad(as_csv(), "in 3 days", keys={"split__test": "in 3 days"}),
     "a part that starts at a number": Bad(as_csv(), "45", keys={"split__test": "45"}),
     "a part that starts at a date in numbered data": Bad(with_times(range(40)), "2020-01-01",
         keys={"split__test": "2020-01-01"}),
