@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from rnncli.data.ahead import extend
-from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Floats, Panel, Rows
+from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import Shape, Windows, cut, resident, scoring_origins, turns

@@ -11,7 +11,7 @@ import pandas as pd
 from rnncli.config import schema
 from rnncli.config.document import Document
 from rnncli.config.load import check
-from rnncli.data.frames import Tables, open_tables
+from rnncli.data.reading.frames import Tables, open_tables
 from rnncli.predict import Wanted, predict
 from rnncli.trained import TrainedModel
 from rnncli.training.prepare import Prepared, prepare

@@ -193,7 +193,7 @@ def test_order_company_and_files_change_no_bit_of_an_answer(kind, tmp_path: Path
     check(frame.sort_values(["id", "t"], ascending=[False, True]), whole)
     for ids in ("a", "bk", "cdefgh"):
         check(frame[frame["id"].isin(list(ids))], whole[whole["id"].isin(list(ids))].reset_index(drop=True))
-    from rnncli.data.frames import open_tables
+    from rnncli.data.reading.frames import open_tables
     from rnncli.predict import predict
 
     pieces = np.array_split(np.arange(len(frame)), 5)

@@ -6,8 +6,8 @@ from typing import Any
 from rnncli import console
 from rnncli.cli.backtest_run import described, run_backtest
 from rnncli.cli.results import metrics_sheets
-from rnncli.data.dialect import dialect_of
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import open_tables
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
 from rnncli.evaluation.folds import Plan, check_plan
 from rnncli.trained import TrainedModel, load_model

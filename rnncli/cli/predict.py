@@ -43,8 +43,8 @@ def predict(
     Example: cat new.csv | rnncli predict runs/sunspots --data - --level 80 | head -3
     """
     from rnncli import console
-    from rnncli.data.dialect import dialect_of
-    from rnncli.data.frames import open_tables
+    from rnncli.data.reading.dialect import dialect_of
+    from rnncli.data.reading.frames import open_tables
     from rnncli.predict import Wanted, unread
     from rnncli.predict import predict as predict_tables
     from rnncli.trained import load_model

@@ -14,13 +14,13 @@ from rnncli.cli.starter_text import describe_time, write_config
 from rnncli.config.document import parse
 from rnncli.config.load import check
 from rnncli.config.schema import TaskName
-from rnncli.data.dialect import dialect_of
-from rnncli.data.frames import Tables, open_tables
-from rnncli.data.guess import Findings, guess
-from rnncli.data.guess_keys import Wishes
-from rnncli.data.guess_sizes import fit_sizes
-from rnncli.data.sniff import sniff
-from rnncli.data.sources import expand, pieces, source
+from rnncli.data.guessing.guess import Findings, guess
+from rnncli.data.guessing.keys import Wishes
+from rnncli.data.guessing.sizes import fit_sizes
+from rnncli.data.guessing.sniff import sniff
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import Tables, open_tables
+from rnncli.data.reading.sources import expand, pieces, source
 from rnncli.data.split import Part
 from rnncli.errors import ConfigError, DataError, RnncliError, UsageError
 from rnncli.training.prepare import prepare

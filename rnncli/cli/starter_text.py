@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from rnncli.cli.commented import Entry, one_line, section, shortened
 from rnncli.config.document import inline
 from rnncli.data import clock
-from rnncli.data.dialect import Dialect
-from rnncli.data.frames import Tables
-from rnncli.data.guess import Findings
-from rnncli.data.guess_sizes import Sizes
+from rnncli.data.guessing.guess import Findings
+from rnncli.data.guessing.sizes import Sizes
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.frames import Tables
 
 SHOWN_CANDIDATES = 12
 

@@ -9,8 +9,8 @@ from typing import Any
 from rnncli import console
 from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
-from rnncli.data.dialect import dialect_of
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import open_tables
 from rnncli.evaluation.evaluate import document, score
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch

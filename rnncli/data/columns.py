@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 
 from rnncli.config import schema
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns
 from rnncli.errors import DataError, Place
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnncli.data import clock
 from rnncli.data.calendar import elapsed, waves
 from rnncli.data.columns import require
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Panel, SeriesId, show_ids
 from rnncli.errors import DataError
 

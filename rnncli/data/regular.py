@@ -13,7 +13,7 @@ from pandas.tseries.frequencies import to_offset
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.calendar import waves
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 from rnncli.errors import DataError
 

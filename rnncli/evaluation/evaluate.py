@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncli.data.frames import Tables
 from rnncli.data.panel import Floats, Rows
+from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
 from rnncli.data.windows import Windows, closing_origins, training_origins

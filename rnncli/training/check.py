@@ -12,11 +12,11 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
-from rnncli.data.findings import Finding, first_of, panel_findings
-from rnncli.data.frames import Tables
-from rnncli.data.leaks import leak_findings
+from rnncli.data.findings.panel import Finding, first_of, panel_findings
+from rnncli.data.findings.leaks import leak_findings
+from rnncli.data.findings.parts import class_counts, part_findings
 from rnncli.data.panel import Columns, Panel, show_ids
-from rnncli.data.part_findings import class_counts, part_findings
+from rnncli.data.reading.frames import Tables
 from rnncli.data.split import Part
 from rnncli.data.windows import Resident, Windows, shuffled
 from rnncli.errors import DataError

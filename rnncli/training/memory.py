@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnncli.config import schema
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.windows import Windows
 from rnncli.model.network import Network
 from rnncli.tasks.answers import BATCH_SIZE

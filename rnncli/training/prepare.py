@@ -9,10 +9,10 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data.columns import settle_columns
-from rnncli.data.doubts import warn_of_constants
 from rnncli.data.files import check_values, read_panel
-from rnncli.data.frames import Tables
+from rnncli.data.findings.doubts import warn_of_constants
 from rnncli.data.panel import Columns, Panel, show_ids
+from rnncli.data.reading.frames import Tables
 from rnncli.data.regular import regularise, with_season
 from rnncli.data.scale import Scaler, check_transform, fit_scaler
 from rnncli.data.split import Part, Split, split, too_short

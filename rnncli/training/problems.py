@@ -16,15 +16,15 @@ import pandas as pd
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.columns import settle_columns
-from rnncli.data.dialect import dialect_of
 from rnncli.data.files import check_values, read_panel
-from rnncli.data.frames import Tables, open_tables
 from rnncli.data.panel import Columns, Panel, Rows
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import Tables, open_tables
+from rnncli.data.reading.sources import expand
+from rnncli.data.reading.tables import open_table
 from rnncli.data.regular import check_regular, regularise
 from rnncli.data.scale import check_transform
-from rnncli.data.sources import expand
 from rnncli.data.split import split
-from rnncli.data.tables import open_table
 from rnncli.errors import DataError, Problem
 from rnncli.tasks.task import task_of
 from rnncli.training.prepare import Prepared, prepare

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from rnncli.config import schema
-from rnncli.data.frames import Tables
 from rnncli.data.panel import Columns, Panel, show_id
+from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError, Place
 
 TAGGING_BASELINES: dict[str, list[schema.BaselineName]] = {

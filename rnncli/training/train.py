@@ -9,7 +9,7 @@ import torch
 from rnncli import checkpoint
 from rnncli.config import schema
 from rnncli.config.load import dump
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import adapt
 from rnncli.errors import CheckpointError, DataError, DivergedError, Place
 from rnncli.tasks.forecasting import Forecasting

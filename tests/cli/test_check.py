@@ -314,7 +314,7 @@ import json, pathlib, sys
 import pandas, torch
 from rnncli.cli import training_run
 from rnncli.config.load import load
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.frames import open_tables
 from rnncli.training.check import check
 def peak():
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()

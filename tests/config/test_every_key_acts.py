@@ -19,8 +19,8 @@ from rnncli.checkpoint import MODEL, read
 from rnncli.cli import training_run
 from rnncli.config.document import Document
 from rnncli.config.load import check, leaves
-from rnncli.data.dialect import dialect_of
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import RnncliError
 from rnncli.predict import predict
 from rnncli.trained import load_model

@@ -19,7 +19,7 @@ from bad_input import check_document, check_text, contents
 from command_line import Invoke, process, shell
 from small_tables import ROWS, cell, column, config, series, table, timed
 
-from rnncli.data import sources
+from rnncli.data.reading import sources
 
 
 class Case(NamedTuple):

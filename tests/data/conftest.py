@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tables_as_text import make_config
 
-from rnncli.data.dialect import dialect_of
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.frames import open_tables
 from rnncli.training.prepare import Prepared, prepare
 
 

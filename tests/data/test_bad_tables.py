@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from tables_as_text import as_csv, make_config, make_rows, with_cell, with_ids, with_times
 
-from rnncli.data import sources
-from rnncli.data.frames import open_tables
+from rnncli.data.reading import sources
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError, ResourceError, RnncliError, UsageError
 
 

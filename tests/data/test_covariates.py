@@ -15,7 +15,7 @@ from tables_as_text import as_csv, make_config, make_rows
 
 from rnncli.data.calendar import CALENDAR, elapsed, waves
 from rnncli.data.files import read_panel
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Panel
 from rnncli.data.windows import resident
 from rnncli.errors import ConfigError, DataError

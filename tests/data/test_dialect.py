@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables_as_text import as_csv, make_rows, with_cell, with_ids
 
-from rnncli.data.dialect import Dialect
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError
 
 PLAIN = as_csv()
@@ -136,7 +136,7 @@ def test_number_times_are_read_in_the_dialect():
 
 
 def test_truth_and_numbers_do_not_mix_from_one_piece_to_the_next(monkeypatch):
-    monkeypatch.setattr("rnncli.data.sources.PIECE", 8)
+    monkeypatch.setattr("rnncli.data.reading.sources.PIECE", 8)
     assert _numbers("y\n" + "True\nFalse\n" * 9) == [1, 0] * 9
     with pytest.raises(DataError, match="'True' in line 20, 'False' in line 21"):
         _numbers("y\n" + "1\n0\n" * 9 + "True\nFalse\n")

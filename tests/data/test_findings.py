@@ -9,8 +9,8 @@ import pytest
 from tables_as_text import make_config
 
 from rnncli.config.load import load
-from rnncli.data.correlation import correlation
-from rnncli.data.frames import open_tables
+from rnncli.data.findings.correlation import correlation
+from rnncli.data.reading.frames import open_tables
 from rnncli.training.check import check
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tables_as_text import as_csv, make_config, make_rows, with_cell, with_ids
 
 from rnncli.data.files import read_panel
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Columns
 
 IDS = {"data__series": "id"}

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from tables_as_text import as_csv, make_config, make_rows, with_ids
 
-from rnncli.data.dialect import Dialect, dialect_of
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import Dialect, dialect_of
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError, MissingExtraError
 from rnncli.training.prepare import Prepared, prepare
 

@@ -16,7 +16,7 @@ import torch
 
 from rnncli.config.document import Document
 from rnncli.config.load import check
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError, RnncliError
 from rnncli.evaluation.evaluate import held_out, other_data, score
 from rnncli.predict import predict

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tables_as_text import as_csv, make_rows
 
 from rnncli.data.calendar import waves
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.regular import resample
 from rnncli.errors import DataError

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables_as_text import as_csv, make_rows, with_ids
 
-from rnncli.data import marks, rows, sources
-from rnncli.data.dialect import Dialect
-from rnncli.data.frames import open_tables
+from rnncli.data.reading import marks, rows, sources
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError
 
 CELLS = st.text(st.sampled_from('ab"\n\r, ;é\U0001f600\u0085\u2028\x0b'), max_size=6)
@@ -134,7 +134,7 @@ def test_a_huge_cell_is_refused_before_it_is_read_whole(monkeypatch):
                 read += len(piece)
                 yield piece
 
-        monkeypatch.setattr("rnncli.data.tables.pieces", counted)
+        monkeypatch.setattr("rnncli.data.reading.tables.pieces", counted)
         with pytest.raises(DataError, match="million characters") as caught:
             open_tables("d.csv")
         assert caught.value.problems[0].place.line == 3

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tables_as_text import as_csv, with_times
 
 from rnncli.data import clock
-from rnncli.data.dialect import Dialect
-from rnncli.data.frames import open_tables
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError
 
 BERLIN = {"data__time_zone": "Europe/Berlin"}
@@ -198,7 +198,7 @@ def test_a_form_that_is_not_certain_is_named(text, form):
 def test_answers_are_in_the_zone_of_the_input(tmp_path):
     from rnncli.config.document import Document
     from rnncli.config.load import check
-    from rnncli.data.dialect import dialect_of
+    from rnncli.data.reading.dialect import dialect_of
     from rnncli.predict import predict
     from rnncli.training.request import Request, Watch
     from rnncli.training.train import train

@@ -15,7 +15,7 @@ import torch
 
 from rnncli.config.document import Document
 from rnncli.config.load import check
-from rnncli.data.frames import Tables, open_tables
+from rnncli.data.reading.frames import Tables, open_tables
 from rnncli.errors import DataError, DivergedError, Interrupted, UsageError
 from rnncli.evaluation import backtest as module
 from rnncli.evaluation.backtest import Backtest, backtest, by_fold, refit

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data import zones
-from rnncli.data.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, recognise, split_form
+from rnncli.data.reading import zones
+from rnncli.data.reading.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, recognise, split_form
 
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 to the years 1 and 9999
 _STRPTIME = "data.time_format: '%d/%m/%Y %H:%M'"

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rnncli.data.dialect import Dialect
-from rnncli.data.numbers import MISSING
-from rnncli.data.text import likely_encoding
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.numbers import MISSING
+from rnncli.data.reading.text import likely_encoding
 
 DELIMITERS = (",", ";", "\t", "|")
 THOUSANDS = {",": ",", ".": ".", " ": " \u00a0\u202f", "'": "'\u2019", "_": "_"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncli.config.rules import DEFAULT_CONTEXT
-from rnncli.data.guess import Findings
+from rnncli.data.guessing.guess import Findings
 
 MOST_HORIZON = 336
 USUAL_HORIZON = 10  # where no season is known

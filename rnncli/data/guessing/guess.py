@@ -11,12 +11,12 @@ import pandas as pd
 
 from rnncli.data import clock
 from rnncli.data.columns import require
-from rnncli.data.excerpt import read_cells
-from rnncli.data.frames import Tables
-from rnncli.data.numbers import MISSING, as_numbers
-from rnncli.data.guess_columns import Column, look_at
-from rnncli.data.guess_keys import Keys, Note, Wishes, find_keys
-from rnncli.data.guess_task import MOST_CLASSES, Choice, View, choose, holds_labels
+from rnncli.data.guessing.excerpt import read_cells
+from rnncli.data.reading.frames import Tables
+from rnncli.data.reading.numbers import MISSING, as_numbers
+from rnncli.data.guessing.columns import Column, look_at
+from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
+from rnncli.data.guessing.task import MOST_CLASSES, Choice, View, choose, holds_labels
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError, Place
 

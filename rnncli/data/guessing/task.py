@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from rnncli.config.schema import TaskName
-from rnncli.data.numbers import as_numbers
-from rnncli.data.guess_columns import CALENDAR_PARTS, LABEL_NAMES, Column, constant_within
+from rnncli.data.reading.numbers import as_numbers
+from rnncli.data.guessing.columns import CALENDAR_PARTS, LABEL_NAMES, Column, constant_within
 
 # the likeliest first
 TARGET_NAMES = (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data.numbers import (
+from rnncli.data.reading.numbers import (
     EXACT_UP_TO,
     LARGEST,
     as_numbers,
@@ -21,7 +21,7 @@ from rnncli.data.numbers import (
 from rnncli.errors import DataError
 
 if TYPE_CHECKING:
-    from rnncli.data.frames import Tables
+    from rnncli.data.reading.frames import Tables
 
 _SHOWN = 3  # bad cells in a message
 _MOST_DIGITS = len(str(2**64))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data import zones
+from rnncli.data.reading import zones
 
 # tried in order on the first cell; formats in which day and month could be swapped are for data.time_format
 FORMATS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnncli.data.frames import Tables
+from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Panel
 
 

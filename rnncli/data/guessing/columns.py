@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data.numbers import MISSING, as_numbers
-from rnncli.data.guess_time import TimeGuess, is_time_of_day, read_time
+from rnncli.data.reading.numbers import MISSING, as_numbers
+from rnncli.data.guessing.time import TimeGuess, is_time_of_day, read_time
 
 Kind = Literal["empty", "number", "word"]
 

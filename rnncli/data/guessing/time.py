@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rnncli.config.zones import is_zone
 from rnncli.data import clock
-from rnncli.data.moments import read_column
-from rnncli.data.zones import offsets
+from rnncli.data.reading.moments import read_column
+from rnncli.data.reading.zones import offsets
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAY_FIRST = tuple(f"%d{s}%m{s}%{y}{c}" for s, y, c in itertools.product("/.-", "Yy", _CLOCKS))

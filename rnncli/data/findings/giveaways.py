@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnncli.data.correlation import ALIKE, correlation
-from rnncli.data.findings import Finding
+from rnncli.data.findings.correlation import ALIKE, correlation
+from rnncli.data.findings.panel import Finding
 from rnncli.data.panel import Columns, Floats, Panel
 
 LEAST_SERIES = 10  # from which one value a series can be compared over series

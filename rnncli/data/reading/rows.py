@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncli.data.marks import LF, MAX_FIELD, Marks, Positions, QuoteError, mark, mark_odd, reader, without_blank
+from rnncli.data.reading.marks import LF, MAX_FIELD, Marks, Positions, QuoteError, mark, mark_odd, reader, without_blank
 from rnncli.errors import DataError, Place
 
 MAX_ROW = 1 << 26

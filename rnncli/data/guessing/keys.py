@@ -10,10 +10,10 @@ import pandas as pd
 
 from rnncli.config.schema import TaskName
 from rnncli.data import clock
-from rnncli.data.excerpt import plain_cells
-from rnncli.data.frames import Tables
-from rnncli.data.guess_columns import Column, could_be_id, find_series, find_time, split_moments
-from rnncli.data.guess_time import Rhythm, TimeGuess, read_time, rhythm
+from rnncli.data.guessing.excerpt import plain_cells
+from rnncli.data.reading.frames import Tables
+from rnncli.data.guessing.columns import Column, could_be_id, find_series, find_time, split_moments
+from rnncli.data.guessing.time import Rhythm, TimeGuess, read_time, rhythm
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data import forms, moments, parquet
-from rnncli.data.dialect import Dialect
-from rnncli.data.numbers import MISSING, as_numbers, not_numbers, plain_numbers
-from rnncli.data.readings import Seen, numbers_of
-from rnncli.data.sources import Source, expand
-from rnncli.data.tables import Hash, Part, open_table
+from rnncli.data.reading import forms, moments, parquet
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.numbers import MISSING, as_numbers, not_numbers, plain_numbers
+from rnncli.data.reading.readings import Seen, numbers_of
+from rnncli.data.reading.sources import Source, expand
+from rnncli.data.reading.tables import Hash, Part, open_table
 from rnncli.errors import DataError, Place
 
 __all__ = ["Tables", "as_numbers", "not_numbers", "open_tables"]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnncli.data.dialect import Dialect
-from rnncli.data.rows import Lines
-from rnncli.data.sources import MAX_BYTES, Source, pieces
-from rnncli.data.tables import Hash, check_names
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.rows import Lines
+from rnncli.data.reading.sources import MAX_BYTES, Source, pieces
+from rnncli.data.reading.tables import Hash, check_names
 from rnncli.errors import DataError, MissingExtraError, Place, ResourceError
 
 ENDING = ".parquet"

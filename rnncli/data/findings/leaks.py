@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncli.data.correlation import ALIKE, LEAST_PAIRS, correlation
-from rnncli.data.findings import Finding
-from rnncli.data.giveaways import label_leaks, one_value_a_series, series_leaks
+from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation
+from rnncli.data.findings.panel import Finding
+from rnncli.data.findings.giveaways import label_leaks, one_value_a_series, series_leaks
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 
 ALIKE_CHANGES = 0.99  # correlation of changes, which rounding disturbs more than values

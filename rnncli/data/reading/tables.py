@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from rnncli.data.dialect import Dialect
-from rnncli.data.numbers import MISSING
-from rnncli.data.marks import MAX_FIELD, without_blank
-from rnncli.data.rows import MAX_ROW, Block, Lines, Rows
-from rnncli.data.sources import Source, pieces, source
-from rnncli.data.text import plain_text
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.numbers import MISSING
+from rnncli.data.reading.marks import MAX_FIELD, without_blank
+from rnncli.data.reading.rows import MAX_ROW, Block, Lines, Rows
+from rnncli.data.reading.sources import Source, pieces, source
+from rnncli.data.reading.text import plain_text
 from rnncli.errors import DataError, Place
 
 # pandas 3 reads every digit of a number by itself; older ones have to be told

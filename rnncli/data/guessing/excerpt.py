@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rnncli.data.dialect import Dialect
-from rnncli.data.frames import Tables
-from rnncli.data.numbers import MISSING, as_truth, plain_numbers
+from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.frames import Tables
+from rnncli.data.reading.numbers import MISSING, as_truth, plain_numbers
 
 MOST_CELLS = 3_000_000
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from rnncli.data.dialect import Dialect
+from rnncli.data.reading.dialect import Dialect
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 LARGEST = float(np.finfo(np.float32).max)
