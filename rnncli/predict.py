@@ -67,9 +67,9 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
     origins = _origins(panel, shape, wanted.every)
     firsts = turns(panel, everything(panel), origins) if shape.every else None
     windows = cut(panel, data, origins, shape, firsts)
-    scaled = _answers(model, windows)
-    bands, notes = _bands(model, scaled, scaler, windows.series, wanted)
-    answer = task.original(scaled, scaler, windows.series)
+    scaled, series = _answers(model, windows), windows.series.astype(np.int64)
+    bands, notes = _bands(model, scaled, scaler, series, wanted)
+    answer = task.original(scaled, scaler, series)
     if shape.every:
         answer, origins = _by_row(answer, windows)
     if shape.every or wanted.every:

@@ -47,7 +47,7 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
             offsets=np.searchsorted(keys, np.arange(len(ids) + 1)).astype(np.int64),
             times=times,
             values=given,
-            source=np.arange(len(keys)) if order is None else order.astype(np.int64),
+            source=np.arange(len(keys), dtype=np.int32) if order is None else order.astype(np.int32),
             weights=weights,
         )
         static, columns, unseen = _static(tables, columns, panel)

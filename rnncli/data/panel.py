@@ -182,7 +182,9 @@ class Panel:
 
     def series_of(self, rows: Rows) -> Rows:
         """Index of the series that each of `rows` belongs to."""
-        return np.searchsorted(self.offsets, rows, side="right") - 1
+        found = np.searchsorted(self.offsets, rows, side="right")
+        found -= 1
+        return found
 
 
 def show_id(series: SeriesId) -> str:

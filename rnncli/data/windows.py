@@ -22,7 +22,7 @@ class Resident:
 
     Attributes:
         inputs: (rows, input columns) float32, empty cells filled; targets that are inputs come first.
-        targets: (rows, targets) float32, empty cells zero.
+        targets: (rows, targets) float32; where it is not known, any number.
         observed: (rows, targets) whether the target is known.
         ahead: which of the input columns are known ahead, first and after the last.
         static: (series, static columns) float32.
@@ -92,43 +92,48 @@ class Windows:
         data: what they are cut from.
         shape: how.
         origins: (windows,) the panel row after the newest input row.
-        series: (windows,) series of each window.
-        begins: (windows,) first input row: `context` rows before the origin, or the series' first row.
-        firsts: (windows,) first row whose target counts, where every row has one.
+        series: (windows,) int32 series of each window.
+        starts: (series,) first row of every series.
+        firsts: (windows,) first row whose target counts, where every row has one; None if all do.
     """
 
     data: Resident
     shape: Shape
     origins: Rows
-    series: Rows
-    begins: Rows
-    firsts: Rows
+    series: NDArray[np.int32]
+    starts: Rows
+    firsts: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.origins)
 
+    @property
+    def begins(self) -> Rows:
+        """(windows,) first input row: `context` rows before the origin, or the series' first row."""
+        found = self.starts[self.series]
+        return np.maximum(found, self.origins - self.shape.context, out=found)
+
     def pick(self, index: Rows) -> Windows:
         """The windows at `index` alone."""
-        return replace(
-            self,
-            origins=self.origins[index],
-            series=self.series[index],
-            begins=self.begins[index],
-            firsts=self.firsts[index],
-        )
+        firsts = None if self.firsts is None else self.firsts[index]
+        return replace(self, origins=self.origins[index], series=self.series[index], firsts=firsts)
 
     def lengths(self) -> Rows:
         """(windows,) input rows of each window."""
-        return self.origins - self.begins
+        found = self.begins
+        return np.subtract(self.origins, found, out=found)
 
     def target_rows(self, index: Rows) -> tuple[Rows, NDArray[np.bool_]]:
         """(windows, steps) panel row of every target of the windows at `index`, and whether it counts."""
-        origins = self.origins[index][:, None]
+        chosen = self.pick(index)
+        origins = chosen.origins[:, None]
         if self.shape.horizon:
             rows = origins + np.arange(self.shape.horizon)
         elif self.shape.every:
-            rows = self.begins[index][:, None] + np.arange(self.lengths()[index].max())
-            return np.minimum(rows, origins - 1), (rows >= self.firsts[index][:, None]) & (rows < origins)
+            begins = chosen.begins[:, None]
+            rows = begins + np.arange((origins - begins).max())
+            firsts = begins if chosen.firsts is None else chosen.firsts[:, None]
+            return np.minimum(rows, origins - 1), (rows >= firsts) & (rows < origins)
         else:
             rows = origins - 1
         return np.minimum(rows, len(self.data.targets) - 1), rows < len(self.data.targets)
@@ -136,9 +141,10 @@ class Windows:
     def batch(self, index: Rows) -> Batch:
         """Gather the windows at `index`."""
         device = self.data.inputs.device
-        lengths = self.origins[index] - self.begins[index]
+        chosen = self.pick(index)
+        lengths = chosen.lengths()
         longest = int(lengths.max())
-        begins = torch.from_numpy(self.begins[index]).to(device)
+        begins = torch.from_numpy(chosen.begins).to(device)
         valid = torch.from_numpy(lengths).to(device)
         steps = torch.arange(longest, device=device)
         rows = begins[:, None] + torch.minimum(steps, valid[:, None] - 1)  # (batch, time)
@@ -158,7 +164,7 @@ class Windows:
         return Batch(
             past=past,
             lengths=valid if ragged else None,
-            static=self.data.static[torch.from_numpy(self.series[index]).to(device)],
+            static=self.data.static[torch.from_numpy(chosen.series).to(device)],
             ahead=self.data.inputs[wanted, first:last],
             level=level,
             spread=spread,
@@ -190,13 +196,15 @@ def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, devic
     flagged = [number for number, name in enumerate(columns.inputs) if name not in columns.derived]
     width = len(columns.inputs)
     inputs = np.empty((len(series), width + (len(flagged) if missing == "mask" else 0)), dtype=np.float32)
-    targets = np.empty((len(series), count), dtype=np.float32)
+    targets = inputs[:, :count] if first == 0 else np.empty((len(series), count), dtype=np.float32)
+    known_targets = np.empty((len(series), count), dtype=bool)
     for column in range(panel.values.shape[1]):
         scaled = scaler.apply_to(column, panel.values, series)
+        observed = ~np.isnan(scaled)
         if column < count:
-            targets[:, column] = scaled
+            targets[:, column] = np.nan_to_num(scaled)
+            known_targets[:, column] = observed
         if column >= first:
-            observed = ~np.isnan(scaled)
             inputs[:, column - first] = fill_forward(scaled[:, None], observed[:, None], panel)[:, 0]
             if missing == "mask" and column - first in flagged:
                 inputs[:, width + flagged.index(column - first)] = observed
@@ -205,10 +213,10 @@ def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, devic
     def on_device(values: NDArray[np.floating[Any]]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)
 
-    known_targets = ~np.isnan(targets)
+    there = on_device(inputs)
     return Resident(
-        inputs=on_device(inputs),
-        targets=on_device(np.nan_to_num(targets, copy=False)),
+        inputs=there,
+        targets=there[:, :count] if first == 0 else on_device(targets),
         observed=torch.from_numpy(known_targets).to(device),
         ahead=(width - known, width),
         static=on_device(np.nan_to_num((panel.static - scaler.static[0]) / scaler.static[1])),
@@ -251,7 +259,7 @@ def training_origins(panel: Panel, part: Part, shape: Shape, stride: int) -> Row
             whole = last - shape.horizon - (begin + shape.context) + 1
             start = begin + (shape.context if whole >= shape.context else 1)
             found.append(np.arange(last - shape.horizon, max(start, first) - 1, -stride)[::-1])
-    return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+    return _joined(found)
 
 
 def scoring_origins(panel: Panel, part: Part, shape: Shape) -> Rows:
@@ -266,7 +274,12 @@ def scoring_origins(panel: Panel, part: Part, shape: Shape) -> Rows:
         begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
         start = first if first > begin else begin + max(1, min(shape.context, last - shape.horizon - begin))
         found.append(np.arange(start, last - shape.horizon + 1))
-    return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+    return _joined(found)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    """All parts as one; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
 
 def closing_origins(part: Part) -> Rows:
@@ -276,9 +289,8 @@ def closing_origins(part: Part) -> Rows:
 
 def cut(panel: Panel, data: Resident, origins: Rows, shape: Shape, firsts: Rows | None = None) -> Windows:
     """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
-    series = panel.series_of(origins - 1)
-    begins = np.maximum(panel.offsets[series], origins - shape.context)
-    return Windows(data, shape, origins, series, begins, begins if firsts is None else firsts)
+    series = panel.series_of(origins - 1).astype(np.int32)
+    return Windows(data, shape, origins, series, panel.offsets[:-1], firsts)
 
 
 def turns(panel: Panel, part: Part, origins: Rows) -> Rows:
@@ -296,10 +308,11 @@ def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[R
 
     Windows with the whole context and shorter ones are batched apart, so that most batches need no packing.
     """
-    random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(windows))
     lengths = windows.lengths()
     whole = lengths == lengths.max()
+    del lengths  # the order below takes as much
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(windows))
     groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
     batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
     return [batches[position] for position in random.permutation(len(batches))]

@@ -12,8 +12,8 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
-from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.leaks import leak_findings
+from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.parts import class_counts, part_findings
 from rnncli.data.panel import Columns, Panel, show_ids
 from rnncli.data.reading.frames import Tables
