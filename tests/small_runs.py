@@ -47,9 +47,9 @@ def fit(frame: pd.DataFrame, folder: Path, values: dict[str, Any]) -> TrainedMod
     return train(config_of(folder, values), tables, Request(folder / "run", overwrite=True), SILENT).model
 
 
-def answers(model: TrainedModel, frame: pd.DataFrame, folder: Path, wanted: Wanted = Wanted()) -> pd.DataFrame:
+def answers(model: TrainedModel, frame: pd.DataFrame, folder: Path, wanted: Wanted | None = None) -> pd.DataFrame:
     """The rows that ``predict`` prints."""
-    return predict(model, opened(frame, folder, "new.csv"), wanted).table
+    return predict(model, opened(frame, folder, "new.csv"), wanted or Wanted()).table
 
 
 def weights(model: TrainedModel) -> dict[str, list[Any]]:

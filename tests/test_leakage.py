@@ -35,7 +35,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "tagging_numbers": {"data": {"target": "y", "past": ["x", "z"]}, "task": {"kind": "tagging"}},
     "tagging_labels": {"data": {"target": "w", "past": ["x", "z"], "categorical": "x"}, "task": {"kind": "tagging"}},
     "tagging_several": {
-        "data": {"target": ["b", "c"], "past": ["x", "z"]}, "task": {"kind": "tagging"}, "model": {"bidirectional": True},
+        "data": {"target": ["b", "c"], "past": ["x", "z"]}, "task": {"kind": "tagging"},
+        "model": {"bidirectional": True},
     },
 }  # fmt: skip
 

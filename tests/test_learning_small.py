@@ -66,8 +66,9 @@ def levels(series: int = 60, rows: int = 9) -> pd.DataFrame:
     parts = []
     for number in range(series):
         kind = number % 4
-        parts.append(pd.DataFrame({"id": f"s{number}", "t": range(rows), "x": random.normal(size=rows),
-            "kind": "pqrs"[kind], "size": kind, "y": [10.0, -5.0, 2.0, 7.0][kind] + NOISE * random.normal(size=rows)}))  # fmt: skip
+        own = pd.DataFrame({"id": f"s{number}", "t": range(rows), "x": random.normal(size=rows)})
+        own["y"] = [10.0, -5.0, 2.0, 7.0][kind] + NOISE * random.normal(size=rows)
+        parts.append(own.assign(kind="pqrs"[kind], size=kind))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""What ``predict`` and ``evaluate`` say of quantiles, intervals and tags: columns, scores, and options without effect."""
+"""What ``predict`` and ``evaluate`` say of quantiles, intervals and tags, and which options have no effect."""
 
 from __future__ import annotations
 
@@ -139,7 +139,9 @@ def test_a_category_that_is_new_is_one_warning_and_no_row_less(tmp_path, invoke)
     settings = _others("tagging", "b")
     settings["data"] |= {"past": ["x", "kind"], "categorical": "kind"}
     fit(frame, tmp_path / "kinds", settings)
-    frame.assign(kind=frame["kind"].where(frame.index % 10 != 3, "\x1b[2J[/]")).to_csv(tmp_path / "new.csv", index=False)
+    frame.assign(kind=frame["kind"].where(frame.index % 10 != 3, "\x1b[2J[/]")).to_csv(
+        tmp_path / "new.csv", index=False
+    )
     result = invoke("predict", tmp_path / "kinds" / "run", "--data", tmp_path / "new.csv")
     assert result.code == 0
     assert len(_rows(result.out)[1]) == len(frame)
@@ -183,8 +185,13 @@ def test_the_table_of_scores_fits_in_80_columns(runs, invoke, run, options, monk
     assert result.code == 0, result.err
     table, _, sentences = result.out.rpartition("\n\n")
     assert max(len(line) for line in table.splitlines()) <= 80
-    shown = {"quantiles": ["pinball", "mase", "rmse"], "point": ["smape", "rmse", "scaled_mae"],
-        "tagging": ["accuracy", "f1", "cross_entropy"], "regression": ["rmse"], "classification": ["accuracy"]}[run]  # fmt: skip
+    shown = {
+        "quantiles": ["pinball", "mase", "rmse"],
+        "point": ["smape", "rmse", "scaled_mae"],
+        "tagging": ["accuracy", "f1", "cross_entropy"],
+        "regression": ["rmse"],
+        "classification": ["accuracy"],
+    }[run]
     for name in shown:
         assert name in table.split()
     if run in ("quantiles", "point"):

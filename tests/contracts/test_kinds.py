@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from rnncli.config import rules, schema
+from rnncli.data.calendar import CALENDAR
 from rnncli.evaluation.baselines import BASELINES
 from rnncli.model.cells import CELLS
 from rnncli.model.network import READOUTS
-from rnncli.data.calendar import CALENDAR
 from rnncli.tasks.losses import LOSSES, find_loss, summed_loss, window_loss
 from rnncli.tasks.task import TASKS
 
@@ -68,7 +68,9 @@ def test_loss_is_the_mean_of_its_definition(kind: str) -> None:
     gap = np.abs(answer - target)
     expected = {"mae": gap, "mse": gap**2, "huber": np.where(gap < 1, 0.5 * gap**2, gap - 0.5)}[kind].mean((1, 2))
     known = torch.ones(5, 3, 2, dtype=torch.bool)
-    assert window_loss(find_loss(kind), torch.tensor(answer), torch.tensor(target), known).numpy() == pytest.approx(expected)
+    assert window_loss(find_loss(kind), torch.tensor(answer), torch.tensor(target), known).numpy() == pytest.approx(
+        expected
+    )
 
 
 def test_pinball_loss_is_twice_its_definition_and_the_error_at_the_median() -> None:

@@ -124,7 +124,9 @@ def test_ridge_finds_a_number_in_the_newest_row() -> None:
 def test_majority_gives_the_shares_of_the_training_series() -> None:
     panel = panel_of([0, 0], [1, 1], [1, 1], [2, 2])
     train = Part(panel.offsets[:-1], np.array([2, 4, 6, 6]))
-    shares = majority(history(panel, 0, train=train, origins=np.array([2, 4, 6]), labels=("a", "b", "c")))(np.array([8]))
+    shares = majority(history(panel, 0, train=train, origins=np.array([2, 4, 6]), labels=("a", "b", "c")))(
+        np.array([8])
+    )
     assert shares.tolist() == [[1 / 3, 2 / 3, 0.0]]
 
 

@@ -26,7 +26,9 @@ CPU = torch.device("cpu")
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=60), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]), st.integers(0, 9))
+@given(
+    st.lists(st.floats(0, 9), min_size=1, max_size=60), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]), st.integers(0, 9)
+)
 def test_an_interval_reaches_as_far_as_the_order_statistic(errors, level, unknown):
     column = np.array(sorted(errors) + [np.nan] * unknown)[:, None, None]
     rank = math.ceil(round((len(errors) + 1) * level, 9))
@@ -76,9 +78,9 @@ def test_residuals_are_the_errors_on_the_validation_part(tmp_path):
     windows = scoring_windows(data, data.split.validation, on_device(data, CPU))
     gaps = []
     for index, answer in answer_batches(model.network, model.task, windows):
-        truth = [data.panel.values[origin : origin + 2, :1] for origin in windows.origins[index]]
-        gaps.append(np.abs((truth - answer * data.scaler.spread[windows.series[index]][:, None]
-            - data.scaler.centre[windows.series[index]][:, None]) / data.scaler.spread[windows.series[index]][:, None]))  # fmt: skip
+        truth = np.stack([data.panel.values[origin : origin + 2, :1] for origin in windows.origins[index]])
+        spread, centre = (part[windows.series[index], None] for part in (data.scaler.spread, data.scaler.centre))
+        gaps.append(np.abs((truth - centre) / spread - answer))
     assert model.residuals is not None
     assert model.residuals.shape == (3 * 19, 2, 1)
     np.testing.assert_allclose(model.residuals, np.sort(np.concatenate(gaps), axis=0), atol=1e-5)

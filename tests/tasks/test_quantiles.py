@@ -122,8 +122,8 @@ def noisy(rows: int = 90, ids: str = "abcdefgh") -> pd.DataFrame:
     """Noise whose spread depends on the season: wide in even rows, narrow in odd ones."""
     random = np.random.default_rng(0)
     parts = [
-        pd.DataFrame({"id": name, "t": range(rows), "y": 20 + random.normal(size=rows) * np.where(np.arange(rows) % 2, 1, 5),
-            "odd": np.arange(rows) % 2})
+        pd.DataFrame({"id": name, "t": range(rows), "odd": np.arange(rows) % 2,
+            "y": 20 + random.normal(size=rows) * np.where(np.arange(rows) % 2, 1, 5)})
         for name in ids
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
