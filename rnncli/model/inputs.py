@@ -19,10 +19,7 @@ class Inputs(nn.Module):
         self._columns = {"past": sizes.past, "static": sizes.static, "ahead": sizes.ahead}
         self._names = {name: f"column{number}" for number, (name, _) in enumerate(sizes.categories)}
         self.vectors = nn.ModuleDict(
-            {
-                self._names[name]: nn.Embedding(count + 1, vector_width(count), padding_idx=0)
-                for name, count in sizes.categories
-            }
+            {self._names[name]: _vectors(count + 1, vector_width(count)) for name, count in sizes.categories}
         )
 
     def forward(self, part: str, values: Tensor) -> Tensor:
@@ -40,3 +37,16 @@ class Inputs(nn.Module):
         found = self.vectors[self._names[name]]
         assert isinstance(found, nn.Embedding)
         return found
+
+
+def _vectors(count: int, width: int) -> nn.Embedding:
+    """Vectors with torch's own initial values, the first zero.
+
+    None are drawn on the meta device, where a model is laid out before its file is read: to draw there, torch loads
+    its compiler, which takes seconds.
+    """
+    weight = torch.empty(count, width)
+    if not weight.is_meta:
+        weight.normal_()
+        weight[0] = 0
+    return nn.Embedding(count, width, padding_idx=0, _weight=weight)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -152,3 +154,30 @@ def test_settings_reach_the_backbone() -> None:
     assert len(names) == 3 * 2 * 2
     assert not [name for name in names if "bias" in name]
     assert network.backbone(drawn_past())[0].amin() == 0
+
+
+def test_vectors_of_categories_begin_as_torchs_and_the_unknown_one_stays_zero() -> None:
+    sizes = Sizes(("a", "k"), 2, categories=(("k", 4),))
+    torch.manual_seed(5)
+    vectors = Network(schema.Model(cell="gru", hidden_size=HIDDEN), sizes).inputs.vectors["column0"]
+    torch.manual_seed(5)
+    assert torch.equal(vectors.weight, torch.nn.Embedding(5, 3, padding_idx=0).weight)
+    assert vectors.weight.requires_grad
+    vectors(torch.tensor([0, 1, 4])).sum().backward()
+    assert vectors.weight.grad is not None
+    assert vectors.weight.grad.abs().sum(1).tolist() == [0, 3, 0, 0, 3]
+
+
+def test_a_model_with_categories_is_laid_out_without_torchs_compiler() -> None:
+    """It takes seconds to load, and ``predict`` would wait for it."""
+    program = """
+import sys, torch
+from rnncli.config import schema
+from rnncli.model.inputs import Sizes
+from rnncli.model.network import Network
+with torch.device("meta"):
+    Network(schema.Model(), Sizes(("a", "k"), 2, static=("s",), ahead=("k",), categories=(("k", 4), ("s", 2))))
+print(sorted({"sympy", "torch._dynamo"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "[]\n"

@@ -20,7 +20,7 @@ NAMES = ["lo-95", "lo-80", "median", "hi-80", "hi-95"]
 SERIES, TRAIN, HORIZON = 3, 12, 4
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=10, deadline=None, derandomize=True, database=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 7]))
 def test_scores_of_every_series_are_utilsforecasts(seed, season):
     random = np.random.default_rng(seed)
