@@ -174,7 +174,7 @@ struct NAME(span) {
     int64_t rows, row, padded, vectors;
     float *gates;
     const float *now;
-    float *next;
+    float *next;    /* written forward, read backward */
     float *dh, *dc; /* (rows, padded), of the panel's units */
     ints valid;     /* lanes that are units */
     int relu;
@@ -198,7 +198,10 @@ static void NAME(lstm_forward)(const struct span *s)
         const vec c = FMA(f, load(s->now + r * s->row - s->padded), i * k);
         store(g, i), store(g + LANES, f), store(g + 2 * LANES, k), store(g + 3 * LANES, o);
         store(next - s->padded, c);
-        store(next, o * tanh_of(c));
+    }
+    for (int64_t r = 0; r < s->rows; r++) { /* a loop of its own: its rows then overlap better */
+        float *next = s->next + r * s->row;
+        store(next, load(s->gates + (r * 4 + 3) * LANES) * tanh_of(load(next - s->padded)));
     }
 }
 
@@ -266,6 +269,14 @@ static void NAME(step_forward)(const struct plan *p, int64_t rows, const float *
         }
     }
 }
+
+/* Ask for memory that the next step will touch: the processor does not foresee jumps between steps. */
+static ALWAYS void NAME(fetch)(const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += 16)
+        __builtin_prefetch(from + i, 1, 2);
+}
+#define fetch NAME(fetch)
 
 static ALWAYS void NAME(copy)(float *to, const float *from, int64_t count)
 {
@@ -432,14 +443,16 @@ static ints NAME(valid_lanes)(int64_t count)
 }
 
 /* dz of all gates of a step from the gradient of its state, in place of the gates. */
-static void NAME(gates_backward)(const struct plan *p, int64_t rows, const float *now, float *next, float *gates,
-                                 float *dh, float *dc)
+static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t before, const float *now,
+                                 const float *next, float *gates, float *dh, float *dc)
 {
-    const int64_t panel_size = p->gate_slots * p->call->batch * p->vectors * LANES;
+    const int64_t wide = p->vectors * LANES, panel_size = p->gate_slots * p->call->batch * wide;
     for (int64_t panel = 0; panel < p->panels; panel++, gates += panel_size) {
+        fetch(gates - p->call->batch * wide, before * wide);
         const int64_t at = panel * p->units, last = at + p->units - LANES;
         const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
-                               .now = now + p->h_at + at, .next = next + p->h_at + at, .dh = dh + at, .dc = dc + at,
+                               .now = now + p->h_at + at, 
+                               .next = (float *)next + p->h_at + at, .dh = dh + at, .dc = dc + at,
                                .valid = NAME(valid_lanes)(p->call->hidden - last), .relu = (int)p->call->relu};
         switch (p->call->cell) {
         case RNN: NAME(rnn_backward)(&s); break;
@@ -492,8 +505,12 @@ static void NAME(read_gradient)(const struct plan *p, int64_t t, int64_t first, 
             if (p->h_at)
                 NAME(begin_part)(p, dc, c->dcn, index);
         }
-        if (c->dy)
-            NAME(add_rows)(dh, c->dy + index * c->dy_row + t * c->dy_step, c->hidden);
+        if (c->dy) {
+            const float *dy = c->dy + index * c->dy_row + t * c->dy_step;
+            NAME(add_rows)(dh, dy, c->hidden);
+            if (c->reversed ? t + 1 < c->steps : t > 0)
+                fetch(dy + (c->reversed ? c->dy_step : -c->dy_step), c->hidden);
+        }
     }
 }
 
@@ -544,10 +561,12 @@ static void NAME(backward)(const struct plan *p, int64_t block)
         const int64_t rows = smaller(p->active[t], end) - first;
         if (rows <= 0)
             continue;
-        float *now = p->rows + (s * c->batch + first) * p->row, *next = now + c->batch * p->row;
+        const float *now = p->rows + (s * c->batch + first) * p->row, *next = now + c->batch * p->row;
         float *gates = p->gates + (s * c->batch + first) * wide;
+        const int64_t before = s ? rows : 0;
+        fetch(now - c->batch * p->row, before * p->row);
         NAME(read_gradient)(p, t, first, rows, dh, dc);
-        NAME(gates_backward)(p, rows, now, next, gates, dh, dc);
+        NAME(gates_backward)(p, rows, before, now, next, gates, dh, dc);
         NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dh,
                            p->padded, c->cell == GRU ? CONTINUE : START);
         if (c->cell == CARRY_LSTM)
@@ -611,4 +630,5 @@ static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(b
 #undef multiply
 #undef span
 #undef copy
+#undef fetch
 #undef store_valid

@@ -154,7 +154,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
     for direction, weights in enumerate(arguments.weights):
         head = arguments.call(direction, buffers is not None)
         saved_size, scratch_size = _sizes(layer.library, False, *head[:9])
-        saved, scratch = _spare.take(saved_size), _spare.take(scratch_size)
+        saved, scratch = _spare.take(saved_size) if saved_size else None, _spare.take(scratch_size)
         call = _CALL.pack(
             *head,
             output.data_ptr() + 4 * direction * hidden,
@@ -163,7 +163,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
             *_pair([_address(part, direction) for part in arguments.state]),
             *_pair([_address(part, direction) for part in final]),
             *[_address(weight) for weight in weights],
-            saved.data_ptr(),
+            _address(saved),
             scratch.data_ptr(),
             *[0] * 16,
         )
@@ -171,7 +171,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
         _spare.give(scratch)
         if status:
             raise ValueError("a length is negative or beyond the last step")
-        if buffers is not None:
+        if buffers is not None and saved is not None:
             buffers.append(saved)
     return output, final
 
