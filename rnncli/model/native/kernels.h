@@ -16,6 +16,14 @@ static ALWAYS void NAME(store)(float *at, vec value) { *(loose *)at = value; }
 #define load NAME(load)
 #define store NAME(store)
 
+/* Ask for memory that will soon be touched, where the processor does not foresee it. */
+static ALWAYS void NAME(fetch)(const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += 16)
+        __builtin_prefetch(from + i, 1, 2);
+}
+#define fetch NAME(fetch)
+
 /* tanh, 3.2e-7 relative: x P(x^2) / Q(x^2), a minimax fit on [0, 9.02]; at its end tanh is one in float32. */
 static ALWAYS vec NAME(tanh)(vec x)
 {
@@ -121,7 +129,7 @@ static ALWAYS void NAME(tile)(const int R, const int V, const int across, const 
 
 #define TILES(R, V)                                                                                \
     for (; left >= R; left -= R, a += R * a_row, out += R * j->out_row)                            \
-    NAME(tile)(R, V, across, j, runs, run_count, mode, a, out)
+        NAME(tile)(R, V, across, j, runs, run_count, mode, a, out);
 
 static ALWAYS void NAME(all_rows)(const int across, const struct product *j, const struct run *runs, int64_t run_count,
                                   enum NAME(mode) mode)
@@ -131,18 +139,17 @@ static ALWAYS void NAME(all_rows)(const int across, const struct product *j, con
     float *out = j->out;
     int64_t left = j->rows;
     switch (j->vectors) {
-    case 1: TILES(8, 1); TILES(4, 1); TILES(2, 1); TILES(1, 1); break;
-    case 2: TILES(ROWS_OF_2, 2); TILES(3, 2); TILES(1, 2); break;
-    case 3: TILES(ROWS_OF_3, 3); TILES(2, 3); TILES(1, 3); break;
-    default: TILES(ROWS_OF_4, 4); TILES(2, 4); TILES(1, 4); break;
+    case 1: TILES(8, 1) TILES(4, 1) TILES(2, 1) TILES(1, 1) break;
+    case 2: TILES(ROWS_OF_2, 2) TILES(3, 2) TILES(1, 2) break;
+    case 3: TILES(ROWS_OF_3, 3) TILES(2, 3) TILES(1, 3) break;
+    default: TILES(ROWS_OF_4, 4) TILES(2, 4) TILES(1, 4) break;
     }
 }
 
 /* Work through the steps in chunks whose weights stay in the first-level cache while all rows pass by. */
 static void NAME(multiply)(const struct product *j)
 {
-    const int64_t a_step = j->across ? j->a_step : 1;
-    const int64_t most = j->across ? GRADIENT_STEPS : WEIGHTS_AT_ONCE / (j->vectors * LANES);
+    const int64_t most = WEIGHTS_AT_ONCE / (j->vectors * LANES);
     struct run chunk[CHUNK_RUNS];
     enum NAME(mode) mode = j->mode;
     int64_t done = 0;
@@ -151,17 +158,14 @@ static void NAME(multiply)(const struct product *j)
         for (; i < j->run_count && count < CHUNK_RUNS && steps < most; count++) {
             const struct run *r = &j->runs[i];
             const int64_t some = smaller(r->count - done, most - steps);
-            chunk[count] = (struct run){r->a + done * a_step, r->w + done * j->w_step, some};
+            chunk[count] = (struct run){r->a + done, r->w + done * j->w_step, some};
             steps += some;
             done += some;
             if (done == r->count)
                 i++, done = 0;
         }
-        if (j->across)
-            NAME(all_rows)(1, j, chunk, count, mode);
-        else
-            NAME(all_rows)(0, j, chunk, count, mode);
-        mode = j->across ? ADD : CONTINUE;
+        NAME(all_rows)(0, j, chunk, count, mode);
+        mode = CONTINUE;
     }
 }
 #define multiply NAME(multiply)
@@ -269,14 +273,6 @@ static void NAME(step_forward)(const struct plan *p, int64_t rows, const float *
         }
     }
 }
-
-/* Ask for memory that the next step will touch: the processor does not foresee jumps between steps. */
-static ALWAYS void NAME(fetch)(const float *from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i += 16)
-        __builtin_prefetch(from + i, 1, 2);
-}
-#define fetch NAME(fetch)
 
 static ALWAYS void NAME(copy)(float *to, const float *from, int64_t count)
 {
@@ -463,12 +459,12 @@ static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t bef
     }
 }
 
-/* out (rows, columns) = or += dz times transposed weights, packed two vectors of columns at a time. */
+/* out (rows, columns) = or += dz times transposed weights, packed four vectors of columns at a time. */
 static void NAME(back_through)(const struct plan *p, int64_t rows, const float *dz, const struct run *runs, float *pack,
                                int64_t steps, float *out, int64_t columns, enum NAME(mode) mode)
 {
-    for (int64_t column = 0; column < columns; column += 2 * LANES) {
-        const int64_t vectors = smaller(2, (columns - column) / LANES);
+    for (int64_t column = 0; column < columns; column += 4 * LANES) {
+        const int64_t vectors = smaller(4, (columns - column) / LANES);
         struct run scaled[CHUNK_RUNS];
         struct product j = {rows, vectors, 0, dz, pack + column * steps, p->vectors * LANES, 1, vectors * LANES, 0,
                             scaled, out + column, columns, mode};
@@ -582,33 +578,38 @@ static void NAME(backward)(const struct plan *p, int64_t block)
 
 /* ---------------------------------------------------------------------------------- gradients of the weights -- */
 
-/* Some columns of one panel's part of dz^T rows, summed over all steps and rows of the batch in one order. */
-static void NAME(columns)(const struct plan *p, int64_t panel, int64_t vectors, int64_t slot, int64_t at, int64_t count,
-                          float *out)
+/* Some columns of one panel's part of dz^T rows: what a chunk of all steps and rows of the batch adds. */
+static void NAME(columns)(const struct plan *p, const struct chunk *chunk, int64_t panel, int64_t vectors, int64_t slot,
+                          int64_t at, int64_t count, float *out)
 {
     const int64_t wide = p->vectors * LANES;
     const float *dz = p->gates + panel * p->gate_slots * p->call->batch * wide + slot * LANES;
-    multiply(&(struct product){count, vectors, 1, p->rows + at, dz, 1, p->row, wide, p->time_run_count, p->time_runs, out,
-                               vectors * LANES, START});
+    const struct product j = {count, vectors, 1, p->rows + at, dz, 1, p->row, wide, chunk->count, chunk->runs, out,
+                              vectors * LANES, chunk == p->chunks ? START : ADD};
+    NAME(all_rows)(1, &j, j.runs, j.run_count, j.mode);
 }
 
-static void NAME(gradient)(const struct plan *p, int64_t task)
+static void NAME(panel_gradient)(const struct plan *p, const struct chunk *chunk, int64_t panel, int64_t from,
+                                 int64_t count)
 {
     const struct call *c = p->call;
-    const int64_t panel = task / p->pieces, from = task % p->pieces * p->piece, all = h_columns(p);
-    const int64_t count = smaller(p->piece, all - from);
-    if (c->cell != GRU) {
-        const int64_t wide = p->vectors * LANES;
-        if (count > 0)
-            NAME(columns)(p, panel, p->vectors, 0, p->h_at + from, count, p->grad_h + (panel * all + from) * wide);
-        if (c->cell == CARRY_LSTM && from == 0)
-            NAME(columns)(p, panel, 1, 3, 0, c->hidden, p->grad_c + panel * c->hidden * LANES);
-        return;
-    }
-    const int64_t inputs = 1 + c->inputs;
-    NAME(columns)(p, panel, 3, 1, p->h_at + from, count, p->grad_h + (panel * all + from) * 3 * LANES);
-    if (from == 0)
-        NAME(columns)(p, panel, 3, 0, p->x_at, inputs, p->grad_x + panel * inputs * 3 * LANES);
+    const int64_t all = h_columns(p), inputs = 1 + c->inputs, wide = (c->cell == GRU ? 3 : p->vectors) * LANES;
+    float *out = p->grad_h + (panel * all + from) * wide;
+    NAME(columns)(p, chunk, panel, wide / LANES, c->cell == GRU, p->h_at + from, count, out);
+    if (c->cell == GRU && from == 0)
+        NAME(columns)(p, chunk, panel, 3, 0, p->x_at, inputs, p->grad_x + panel * inputs * wide);
+    if (c->cell == CARRY_LSTM && from == 0)
+        NAME(columns)(p, chunk, panel, 1, 3, 0, c->hidden, p->grad_c + panel * c->hidden * LANES);
+}
+
+/* One piece of the columns of some panels, summed over the chunks in one order. */
+static void NAME(gradient)(const struct plan *p, int64_t task)
+{
+    const int64_t from = task % p->pieces * p->piece, count = smaller(p->piece, h_columns(p) - from);
+    const int64_t first = task / p->pieces * p->group, end = smaller(first + p->group, p->panels);
+    for (int64_t i = 0; i < p->chunk_count; i++)
+        for (int64_t panel = first; panel < end; panel++)
+            NAME(panel_gradient)(p, &p->chunks[i], panel, from, count);
 }
 
 static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(backward), NAME(gradient)};

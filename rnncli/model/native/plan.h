@@ -35,6 +35,12 @@ struct run {
     int64_t a, w, count;
 };
 
+/* Runs that are worked through together. */
+struct chunk {
+    struct run *runs;
+    int64_t count;
+};
+
 /* Rows of the batch are sorted by length, longest first, so that the valid rows of a step are the first ones.
  * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads.
  * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients. A panel is `lanes` units of
@@ -46,14 +52,16 @@ struct plan {
     int64_t row, h_at, x_at;       /* floats of a row, and where in it h and the constant 1 before x are */
     int64_t row_slots, gate_slots; /* steps kept: all for training, else what the next step needs */
     int64_t block, blocks;         /* rows that one thread takes through all steps at a time */
-    int64_t pieces, piece;         /* the columns of a weight gradient are cut, so that threads can share a panel */
+    int64_t pieces, piece;         /* the columns of a weight gradient are cut so that caches hold what they read, */
+    int64_t groups, group;         /* and its panels are shared out among the threads */
     float *rows, *gates;
     float *pack_h, *pack_x, *pack_c; /* weights, or transposed weights, or the gradients of weights, by panels */
     float *grad_h, *grad_x, *grad_c;
     float *dh, *dc, *dx; /* gradients of the state and the input of one step, (batch, padded) */
     int64_t dx_padded;
-    struct run *time_runs, *h_runs, *x_runs, *c_runs;
-    int64_t time_run_count;
+    struct run *h_runs, *c_runs, *time_runs;
+    struct chunk *chunks; /* of time_runs */
+    int64_t chunk_count, chunk_steps;
     int32_t *order, *active; /* batch index of a sorted row; rows that are valid at a time step */
 };
 

@@ -19,7 +19,7 @@
 #else
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
-enum { CHUNK_RUNS = 128, GRADIENT_STEPS = 128, WEIGHTS_AT_ONCE = 5120 };
+enum { CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288 };
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -189,12 +189,15 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
                       int64_t sizes[2])
 {
     const int64_t lanes = kernels->lanes, vectors_of_units = (c->hidden + lanes - 1) / lanes;
-    const int pairs = c->cell == RNN && vectors_of_units % 2 == 0, carries = c->cell == LSTM || c->cell == CARRY_LSTM;
+    const int carries = c->cell == LSTM || c->cell == CARRY_LSTM;
+    int64_t abreast = 1; /* vectors of one gate in a panel, so that a tile has four vectors if it can */
+    for (int64_t i = 2; i <= 4 && c->cell == RNN; i++)
+        abreast = vectors_of_units % i == 0 ? i : abreast;
     p->call = c;
     p->lanes = lanes;
-    p->vectors = c->cell == RNN ? 1 + pairs : 4;
-    p->units = pairs ? 2 * lanes : lanes;
-    p->panels = vectors_of_units / (1 + pairs);
+    p->vectors = c->cell == RNN ? abreast : 4;
+    p->units = abreast * lanes;
+    p->panels = vectors_of_units / abreast;
     p->padded = p->panels * p->units;
     p->h_at = carries ? p->padded : 0;
     p->x_at = p->h_at + p->padded;
@@ -204,8 +207,12 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->block = rounded_up((c->batch + c->threads - 1) / c->threads, 6);
     p->block = p->block > 48 ? 48 : p->block;
     p->blocks = (c->batch + p->block - 1) / p->block;
-    p->pieces = c->threads > 1 && h_columns(p) >= 48 ? 2 : 1;
-    p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 12);
+    p->pieces = (h_columns(p) + MOST_COLUMNS - 1) / MOST_COLUMNS;
+    p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 24);
+    p->pieces = (h_columns(p) + p->piece - 1) / p->piece;
+    p->group = c->threads > 1 ? (p->panels + 2 * c->threads - 1) / (2 * c->threads) : p->panels;
+    p->groups = (p->panels + p->group - 1) / p->group;
+    p->chunk_steps = GRADIENTS_AT_ONCE / (p->vectors * lanes);
     p->dx_padded = rounded_up(c->inputs, lanes);
 
     const int64_t wide = p->vectors * lanes, hidden = c->hidden, inputs = 1 + c->inputs;
@@ -235,7 +242,9 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->dc = carve(&scratch, &sizes[1], c->batch * p->padded);
     p->dx = carve(&scratch, &sizes[1], c->batch * p->dx_padded);
     const int64_t floats_a_run = sizeof(struct run) / sizeof(float);
-    p->time_runs = carve(&scratch, &sizes[1], c->steps * floats_a_run);
+    const int64_t most_runs = c->steps + c->steps * c->batch / p->chunk_steps + 2;
+    p->time_runs = carve(&scratch, &sizes[1], most_runs * floats_a_run);
+    p->chunks = carve(&scratch, &sizes[1], most_runs * (int64_t)(sizeof(struct chunk) / sizeof(float)));
     p->h_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
     p->c_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
 }
@@ -312,13 +321,13 @@ static void unpack(const struct plan *p, const float *packed, int64_t stride, in
         }
 }
 
-/* Weights as the backward products read them: two vectors of columns at a time, [columns][panel][vector][lane]. */
+/* Weights as the backward products read them: four vectors of columns at a time, [columns][panel][vector][lane]. */
 static void pack_transposed(const struct plan *p, const float *weight, int64_t columns, int64_t padded,
                             const int *gates, int64_t vectors, float *out)
 {
     const int64_t lanes = p->lanes, steps = p->panels * vectors * lanes;
-    for (int64_t column = 0; column < padded; column += 2 * lanes) {
-        const int64_t width = smaller(2 * lanes, padded - column);
+    for (int64_t column = 0; column < padded; column += 4 * lanes) {
+        const int64_t width = smaller(4 * lanes, padded - column);
         float *to = out + column * steps;
         for (int64_t k = 0; k < steps; k++, to += width) {
             const int64_t panel = k / (vectors * lanes), v = k / lanes % vectors;
@@ -381,6 +390,37 @@ static void pack_backward(struct plan *p)
         pack_transposed(p, c->w_ch, c->hidden, p->padded, SLOT_GATES, 1, p->pack_c);
 }
 
+/* The valid rows of all steps, in chunks whose dz stays in the first-level cache while all columns pass by. */
+static void list_chunks(struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t wide = p->vectors * p->lanes;
+    struct run *run = p->time_runs;
+    int64_t steps = 0;
+    *run = (struct run){0, 0, 0};
+    p->chunks[0] = (struct chunk){run, 1};
+    p->chunk_count = 1;
+    for (int64_t s = 0; s < c->steps; s++) {
+        const int64_t rows = p->active[c->reversed ? c->steps - 1 - s : s];
+        for (int64_t row = 0; row < rows;) {
+            const int64_t at = s * c->batch + row, some = smaller(rows - row, p->chunk_steps - steps);
+            if (some == 0) { /* the chunk is full */
+                *++run = (struct run){at * p->row, at * wide, 0};
+                p->chunks[p->chunk_count++] = (struct chunk){run, 1};
+                steps = 0;
+                continue;
+            }
+            if (run->a + run->count * p->row != at * p->row) { /* padding lies between */
+                *++run = (struct run){at * p->row, at * wide, 0};
+                p->chunks[p->chunk_count - 1].count++;
+            }
+            run->count += some;
+            steps += some;
+            row += some;
+        }
+    }
+}
+
 /* What the backward products run over: the panels of a step's dz, and the valid rows of all steps. */
 static void list_runs(struct plan *p)
 {
@@ -391,16 +431,7 @@ static void list_runs(struct plan *p)
         p->h_runs[panel] = (struct run){panel * panel_size, panel * used, used};
         p->c_runs[panel] = (struct run){panel * panel_size, panel * p->lanes, p->lanes};
     }
-    p->time_runs[0] = (struct run){0, 0, 0};
-    p->time_run_count = 1;
-    for (int64_t s = 0; s < c->steps; s++) {
-        const int64_t rows = p->active[c->reversed ? c->steps - 1 - s : s], at = s * c->batch;
-        struct run *last = &p->time_runs[p->time_run_count - 1];
-        if (last->a + last->count * p->row == at * p->row)
-            last->count += rows;
-        else if (rows > 0)
-            p->time_runs[p->time_run_count++] = (struct run){at * p->row, at * wide, rows};
-    }
+    list_chunks(p);
 }
 
 static void unpack_biases(const struct plan *p)
@@ -489,6 +520,6 @@ void rnncli_backward(const struct call *call, int64_t set)
     pack_backward(&plan);
     list_runs(&plan);
     in_parallel(&plan, SETS[set]->backward, plan.blocks);
-    in_parallel(&plan, SETS[set]->gradient, plan.panels * plan.pieces);
+    in_parallel(&plan, SETS[set]->gradient, plan.groups * plan.pieces);
     unpack_gradients(&plan);
 }
