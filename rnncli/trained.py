@@ -51,7 +51,9 @@ def build_network(config: schema.Config, columns: Columns, seed: int) -> Network
     inputs, outputs, levels = TASKS[config.task.kind].sizes(config, columns)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(config.model, inputs, outputs, levels)
+        network = Network(config.model, inputs, outputs, levels)
+    network.backbone.engine = config.training.engine
+    return network
 
 
 def network_tensors(network: Network) -> checkpoint.Tensors:

@@ -25,7 +25,7 @@ def native() -> Library | UnavailableError:
     found = find()
     if isinstance(found, UnavailableError):
         return found
-    with torch.inference_mode(False), torch.enable_grad():  # type: ignore[no-untyped-call]
+    with torch.inference_mode(False), torch.enable_grad():
         passed = all(_computes(found, cell) for cell in CELLS)
     return found if passed else UnavailableError("the compiled kernels fail their test")
 
@@ -38,7 +38,7 @@ def native_for(wanted: str, x: Tensor, weight: Tensor) -> Library | None:
     """
     if wanted == "torch" or not (_plain(x) and _plain(weight)) or torch.is_autocast_enabled("cpu"):
         return None
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+    if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
         return None
     found = native()
     return found if isinstance(found, Library) else None

@@ -11,6 +11,8 @@ from rnncli.model.backbone import Backbone, dropout
 from rnncli.model.cells import CELLS
 from rnncli.model.network import Network
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, TIME = 3, 6, 5
 LENGTHS = torch.tensor([5, 2, 4])
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from rnncli.model.backbone import Backbone
 from rnncli.model.cells import CELLS
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, LAYERS, TIME = 3, 4, 2, 7
 LENGTHS = torch.tensor([4, 7, 1, 3, 1])
 

@@ -17,6 +17,8 @@ from torch import nn
 from rnncli.model import reference
 from rnncli.model.backbone import Backbone
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 Floats = NDArray[np.float64]
 
 INPUTS, HIDDEN, TIME = 3, 4, 7

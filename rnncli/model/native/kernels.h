@@ -1,6 +1,7 @@
 /* The kernels, written for vectors of any width: recurrence.c includes this file once for every instruction set.
  *
- * It defines LANES, NAME(x), and FMA, LOWER, UPPER, SPREAD for its vectors. Every sum is one chain of fused
+ * It defines SET, TITLE, LANES, FMA, SPREAD, LOWER and UPPER for its vectors, and the tiles: MOST vectors of sums, and the
+ * ROWS that go with 2, 3 and 4 vectors of weights. Every sum is one chain of fused
  * multiply-adds in a fixed order, whatever the tile, so that a row's bits depend neither on its neighbours nor on
  * threads; contraction by the compiler is off, so that it adds no choice of its own. */
 
@@ -633,3 +634,14 @@ static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(b
 #undef copy
 #undef fetch
 #undef store_valid
+#undef SET
+#undef TITLE
+#undef LANES
+#undef MOST
+#undef FMA
+#undef SPREAD
+#undef UPPER
+#undef LOWER
+#undef ROWS_OF_2
+#undef ROWS_OF_3
+#undef ROWS_OF_4

@@ -21,7 +21,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-pthread", "-ffp-contract=off", "-Wno-psabi")
-SLOW_SETS = ("portable",) if platform.machine() in ("x86_64", "AMD64") else ()  # slower than torch.nn
 _COMPILER_SECONDS = 300
 
 
@@ -48,7 +47,7 @@ class Library:
 @functools.cache
 def find() -> Library | UnavailableError:
     """The library of this machine, or why there is none; looked for once a process."""
-    wanted = os.environ.get("RNNCLI_NATIVE", "")
+    wanted = os.environ.get("RNNCLI_NATIVE", "").removeprefix("1")
     if wanted == "0":
         return UnavailableError("RNNCLI_NATIVE=0 forbids it")
     try:
@@ -96,7 +95,7 @@ def cache_folder() -> Path:
 
 
 def _version(compiler: list[str]) -> str:
-    return _run([*compiler, "--version"]).splitlines()[0]
+    return _run([*compiler, "--version"]).partition("\n")[0]
 
 
 def compile_into(path: Path, compiler: list[str], options: tuple[str, ...] = ()) -> None:
@@ -126,7 +125,7 @@ def _run(command: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"no compiler: {error}") from None
-    if done.returncode or not done.stdout.strip() and "--version" in command:
+    if done.returncode:
         raise UnavailableError(f"{command[0]} failed: {done.stderr.strip()[:200]}")
     return done.stdout
 
@@ -156,7 +155,7 @@ def load(path: Path, wanted: str = "") -> Library:
     while (raw := functions.rnncli_set_name(index)) is not None:
         name = raw.decode()
         here = functions.rnncli_set_runs_here(index)
-        if here and (name == wanted if wanted else name not in SLOW_SETS):
+        if here and wanted in ("", name):
             return Library(name, index, functions.rnncli_forward, functions.rnncli_backward, functions.rnncli_sizes)
         index += 1
     raise UnavailableError(f"this processor has not the instruction set {wanted or 'avx2'}")

@@ -19,12 +19,16 @@
 #else
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
-enum { CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288 };
+enum { CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 #define NAME(x) JOIN(x, SET)
 
+#ifndef __x86_64__
+#define WITH_PORTABLE
+#endif
+#ifdef WITH_PORTABLE
 /* Portable: vectors of four floats. */
 #define SET portable
 #define TITLE "portable"
@@ -63,17 +67,7 @@ static ALWAYS vec_portable NAME(lower)(vec_portable limit, vec_portable x)
 #define ROWS_OF_4 3
 #endif
 #include "kernels.h"
-#undef SET
-#undef TITLE
-#undef LANES
-#undef MOST
-#undef FMA
-#undef SPREAD
-#undef UPPER
-#undef LOWER
-#undef ROWS_OF_2
-#undef ROWS_OF_3
-#undef ROWS_OF_4
+#endif
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -97,17 +91,6 @@ static ALWAYS vec_portable NAME(lower)(vec_portable limit, vec_portable x)
 #define ROWS_OF_3 4
 #define ROWS_OF_4 3
 #include "kernels.h"
-#undef SET
-#undef TITLE
-#undef LANES
-#undef MOST
-#undef FMA
-#undef SPREAD
-#undef UPPER
-#undef LOWER
-#undef ROWS_OF_2
-#undef ROWS_OF_3
-#undef ROWS_OF_4
 #ifdef __clang__
 #pragma clang attribute pop
 #else
@@ -142,22 +125,28 @@ static ALWAYS vec_portable NAME(lower)(vec_portable limit, vec_portable x)
 
 /* ------------------------------------------------------------------------------------------- which kernels -- */
 
+static const struct kernels *const SETS[] = {
 #ifdef __x86_64__
-static const struct kernels *const SETS[] = {&kernels_avx512, &kernels_avx2, &kernels_portable};
+    &kernels_avx512,
+    &kernels_avx2,
+#endif
+#ifdef WITH_PORTABLE
+    &kernels_portable,
+#endif
+};
 
 static int runs_here(const struct kernels *kernels)
 {
+#ifdef __x86_64__
     __builtin_cpu_init();
     if (kernels == &kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
                && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return kernels == &kernels_portable || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
-}
-#else
-static const struct kernels *const SETS[] = {&kernels_portable};
-
-static int runs_here(const struct kernels *kernels) { return kernels != NULL; }
+    if (kernels == &kernels_avx2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
+    return kernels != NULL;
+}
 enum { SET_COUNT = sizeof SETS / sizeof SETS[0] };
 
 /* The name of an instruction set, fastest first; null past the last. */
@@ -204,8 +193,8 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->row = (rounded_up(p->x_at + 1 + c->inputs, 16) / 16 | 1) * 16; /* an odd number of lines: rows spread over sets */
     p->row_slots = c->training ? c->steps + 1 : 2;
     p->gate_slots = c->training ? c->steps : 1;
-    p->block = rounded_up((c->batch + c->threads - 1) / c->threads, 6);
-    p->block = p->block > 48 ? 48 : p->block;
+    const int64_t shares = c->threads * ((c->batch + MOST_ROWS * c->threads - 1) / (MOST_ROWS * c->threads));
+    p->block = rounded_up((c->batch + shares - 1) / shares, 6);
     p->blocks = (c->batch + p->block - 1) / p->block;
     p->pieces = (h_columns(p) + MOST_COLUMNS - 1) / MOST_COLUMNS;
     p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 24);
