@@ -24,8 +24,6 @@ def engines() -> Iterator[Any]:
     for cell, kind in CELLS.items():
         for nonlinearity in ("tanh", "relu") if kind.nonlinearity else (None,):
             for fused in (True, False):
-                if fused and cell == "carry_lstm":
-                    continue
                 name = "-".join(filter(None, (cell, nonlinearity, "fused" if fused else "scanned")))
                 yield pytest.param((cell, nonlinearity, fused), id=name)
 

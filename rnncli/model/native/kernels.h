@@ -1,7 +1,7 @@
 /* The kernels, written for vectors of any width: recurrence.c includes this file once for every instruction set.
  *
  * It defines SET, TITLE, LANES, FMA, SPREAD, LOWER and UPPER for its vectors, and the tiles: MOST vectors of sums, and the
- * ROWS that go with 2, 3 and 4 vectors of weights. Every sum is one chain of fused
+ * ROWS that go with 2, 3 and 4 vectors of weights. Every sum is made of fused
  * multiply-adds in a fixed order, whatever the tile, so that a row's bits depend neither on its neighbours nor on
  * threads; contraction by the compiler is off, so that it adds no choice of its own. */
 
@@ -80,13 +80,8 @@ static ALWAYS vec NAME(through)(vec gradient, vec value, int relu)
 
 /* ------------------------------------------------------------------------------------------------ products -- */
 
-enum NAME(mode) { NAME(START), NAME(CONTINUE), NAME(ADD) };
-#define START NAME(START)       /* out = sum */
-#define CONTINUE NAME(CONTINUE) /* the chain of sums goes on from out */
-#define ADD NAME(ADD)           /* out = out + sum */
-
-/* out[r][v] = sum over k of a[r][k] * w[k][v], v a vector. Rows of `a` lie `a_row` apart and its steps follow each
- * other; or `across`, its rows follow each other and its steps lie `a_step` apart. */
+/* out[r][v] = or += the sum over k of a[r][k] * w[k][v], v a vector. Rows of `a` lie `a_row` apart and its steps follow
+ * each other; or `across`, its rows follow each other and its steps lie `a_step` apart. */
 struct NAME(product) {
     int64_t rows, vectors, across;
     const float *a, *w;
@@ -94,17 +89,16 @@ struct NAME(product) {
     const struct run *runs;
     float *out;
     int64_t out_row;
-    enum NAME(mode) mode;
+    int add;
 };
 #define product NAME(product)
 
 static ALWAYS void NAME(tile)(const int R, const int V, const int across, const struct product *j, const struct run *runs,
-                              int64_t run_count, enum NAME(mode) mode, const float *a, float *out)
+                              int64_t run_count, int add, const float *a, float *out)
 {
     vec sum[MOST];
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int v = 0; v < V; v++)
-            sum[r * V + v] = mode == CONTINUE ? load(out + r * j->out_row + v * LANES) : SPREAD(0.0f);
+    UNROLL for (int i = 0; i < R * V; i++)
+        sum[i] = SPREAD(0.0f);
     const int64_t a_row = across ? 1 : j->a_row, a_step = across ? j->a_step : 1, w_step = j->w_step;
     for (int64_t i = 0; i < run_count; i++) {
         const float *ak = a + runs[i].a, *wk = j->w + runs[i].w;
@@ -124,16 +118,16 @@ static ALWAYS void NAME(tile)(const int R, const int V, const int across, const 
     UNROLL for (int r = 0; r < R; r++)
         UNROLL for (int v = 0; v < V; v++) {
             float *at = out + r * j->out_row + v * LANES;
-            store(at, mode == ADD ? load(at) + sum[r * V + v] : sum[r * V + v]);
+            store(at, add ? load(at) + sum[r * V + v] : sum[r * V + v]);
         }
 }
 
 #define TILES(R, V)                                                                                \
     for (; left >= R; left -= R, a += R * a_row, out += R * j->out_row)                            \
-        NAME(tile)(R, V, across, j, runs, run_count, mode, a, out);
+        NAME(tile)(R, V, across, j, runs, run_count, add, a, out);
 
 static ALWAYS void NAME(all_rows)(const int across, const struct product *j, const struct run *runs, int64_t run_count,
-                                  enum NAME(mode) mode)
+                                  int add)
 {
     const int64_t a_row = across ? 1 : j->a_row;
     const float *a = j->a;
@@ -147,12 +141,13 @@ static ALWAYS void NAME(all_rows)(const int across, const struct product *j, con
     }
 }
 
-/* Work through the steps in chunks whose weights stay in the first-level cache while all rows pass by. */
+/* Work through the steps in chunks whose weights stay in the first-level cache while all rows pass by. Sums of sums are
+ * also more exact than one long sum. */
 static void NAME(multiply)(const struct product *j)
 {
-    const int64_t most = WEIGHTS_AT_ONCE / (j->vectors * LANES);
+    const int64_t most = smaller(MOST_STEPS, WEIGHTS_AT_ONCE / (4 * LANES));
     struct run chunk[CHUNK_RUNS];
-    enum NAME(mode) mode = j->mode;
+    int add = j->add;
     int64_t done = 0;
     for (int64_t i = 0; i < j->run_count;) {
         int64_t count = 0, steps = 0;
@@ -165,8 +160,8 @@ static void NAME(multiply)(const struct product *j)
             if (done == r->count)
                 i++, done = 0;
         }
-        NAME(all_rows)(0, j, chunk, count, mode);
-        mode = CONTINUE;
+        NAME(all_rows)(0, j, chunk, count, add);
+        add = 1;
     }
 }
 #define multiply NAME(multiply)
@@ -243,18 +238,18 @@ static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, co
         for (int64_t i = 0; i < rows; i++)
             store(gates + i * wide + 3 * LANES, load(bias));
         multiply(&(struct product){rows, 3, 0, now + p->x_at, p->pack_x + panel * inputs * 3 * LANES, p->row, 1,
-                                   3 * LANES, 1, &x_run, gates, wide, START});
+                                   3 * LANES, 1, &x_run, gates, wide, 0});
         multiply(&(struct product){rows, 3, 0, now + p->h_at, p->pack_h + panel * (hidden + 1) * 3 * LANES, p->row, 1,
-                                   3 * LANES, 1, &h_run, gates + LANES, wide, CONTINUE});
+                                   3 * LANES, 1, &h_run, gates + LANES, wide, 1});
         return;
     }
     const struct run runs[2] = {{p->h_at, 0, hidden}, {p->x_at, hidden * wide, inputs}};
     multiply(&(struct product){rows, p->vectors, 0, now, p->pack_h + panel * (hidden + inputs) * wide, p->row, 1, wide, 2,
-                               runs, gates, wide, START});
+                               runs, gates, wide, 0});
     if (c->cell == CARRY_LSTM) {
         const struct run c_run = {0, 0, hidden};
         multiply(&(struct product){rows, 1, 0, now, p->pack_c + panel * hidden * LANES, p->row, 1, LANES, 1, &c_run,
-                                   gates + 3 * LANES, wide, CONTINUE});
+                                   gates + 3 * LANES, wide, 1});
     }
 }
 
@@ -462,13 +457,13 @@ static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t bef
 
 /* out (rows, columns) = or += dz times transposed weights, packed four vectors of columns at a time. */
 static void NAME(back_through)(const struct plan *p, int64_t rows, const float *dz, const struct run *runs, float *pack,
-                               int64_t steps, float *out, int64_t columns, enum NAME(mode) mode)
+                               int64_t steps, float *out, int64_t columns, int add)
 {
     for (int64_t column = 0; column < columns; column += 4 * LANES) {
         const int64_t vectors = smaller(4, (columns - column) / LANES);
         struct run scaled[CHUNK_RUNS];
         struct product j = {rows, vectors, 0, dz, pack + column * steps, p->vectors * LANES, 1, vectors * LANES, 0,
-                            scaled, out + column, columns, mode};
+                            scaled, out + column, columns, add};
         for (int64_t panel = 0; panel < p->panels; panel += j.run_count) {
             j.run_count = smaller(CHUNK_RUNS, p->panels - panel);
             for (int64_t i = 0; i < j.run_count; i++) {
@@ -476,7 +471,7 @@ static void NAME(back_through)(const struct plan *p, int64_t rows, const float *
                 scaled[i] = (struct run){r->a, r->w * vectors * LANES, r->count};
             }
             multiply(&j);
-            j.mode = CONTINUE;
+            j.add = 1;
         }
     }
 }
@@ -565,12 +560,12 @@ static void NAME(backward)(const struct plan *p, int64_t block)
         NAME(read_gradient)(p, t, first, rows, dh, dc);
         NAME(gates_backward)(p, rows, before, now, next, gates, dh, dc);
         NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dh,
-                           p->padded, c->cell == GRU ? CONTINUE : START);
+                           p->padded, c->cell == GRU);
         if (c->cell == CARRY_LSTM)
             NAME(back_through)(p, rows, gates + 3 * LANES, p->c_runs, p->pack_c, p->panels * LANES, dc, p->padded,
-                               CONTINUE);
+                               1);
         if (c->dx)
-            NAME(back_through)(p, rows, gates, p->h_runs, p->pack_x, p->panels * used, dx, p->dx_padded, START);
+            NAME(back_through)(p, rows, gates, p->h_runs, p->pack_x, p->panels * used, dx, p->dx_padded, 0);
         NAME(write_gradient)(p, t, first, rows, dh, dc, dx);
     }
     for (int64_t r = first; c->lengths && r < end; r++)
@@ -586,8 +581,8 @@ static void NAME(columns)(const struct plan *p, const struct chunk *chunk, int64
     const int64_t wide = p->vectors * LANES;
     const float *dz = p->gates + panel * p->gate_slots * p->call->batch * wide + slot * LANES;
     const struct product j = {count, vectors, 1, p->rows + at, dz, 1, p->row, wide, chunk->count, chunk->runs, out,
-                              vectors * LANES, chunk == p->chunks ? START : ADD};
-    NAME(all_rows)(1, &j, j.runs, j.run_count, j.mode);
+                              vectors * LANES, chunk != p->chunks};
+    NAME(all_rows)(1, &j, j.runs, j.run_count, j.add);
 }
 
 static void NAME(panel_gradient)(const struct plan *p, const struct chunk *chunk, int64_t panel, int64_t from,
@@ -624,9 +619,6 @@ static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(b
 #undef sigmoid_of
 #undef activation_of
 #undef through
-#undef START
-#undef CONTINUE
-#undef ADD
 #undef product
 #undef TILES
 #undef multiply

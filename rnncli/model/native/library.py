@@ -51,8 +51,13 @@ def find() -> Library | UnavailableError:
     if wanted == "0":
         return UnavailableError("RNNCLI_NATIVE=0 forbids it")
     try:
-        return load(_built() or _compiled(), wanted)
-    except (UnavailableError, OSError) as error:
+        path = _built() or _compiled()
+        try:
+            return load(path, wanted)
+        except OSError:  # it was damaged since
+            path.unlink()
+            return load(_compiled(), wanted)
+    except (UnavailableError, OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         return error if isinstance(error, UnavailableError) else UnavailableError(str(error))
 
 
@@ -83,8 +88,8 @@ def _compiled() -> Path:
     machine = (*compiler, _version(compiler), platform.machine(), platform.system(), *FLAGS, source)
     key = hashlib.sha256("\0".join(machine).encode()).hexdigest()[:32]
     path = cache_folder() / f"recurrence-{key}.so"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not (path.exists() and path.stat().st_uid == os.geteuid()):  # code from nobody else
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         compile_into(path, compiler, (f'-DSOURCE_HASH="{source}"',))
     return path
 

@@ -19,7 +19,8 @@
 #else
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
-enum { CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
+/* How much is worked through at a time, for the sake of caches; of sums that are added up, for exactness too. */
+enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
