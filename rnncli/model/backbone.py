@@ -64,6 +64,10 @@ class Backbone(nn.Module):
             for direction in self.directions:
                 self._add_parameters(f"l{layer}{direction}", width, bias)
         self.reset_parameters()
+        self._names = [
+            [tuple(f"{name}_l{layer}{direction}" for name in NAMES) for direction in self.directions]
+            for layer in range(num_layers)
+        ]
         engine = _FUSED.get(cell) if fused else None
         # a tuple, so that the engines' parameters are not registered a second time
         self._engines = () if engine is None else tuple(self._engine(engine, layer) for layer in range(num_layers))
@@ -183,10 +187,7 @@ class Backbone(nn.Module):
         return output, last if isinstance(last, tuple) else (last,)
 
     def _weights(self, layer: int) -> list[Weights]:
-        return [
-            tuple(self._parameters.get(f"{name}_l{layer}{direction}") for name in NAMES)
-            for direction in self.directions
-        ]
+        return [tuple(map(self._parameters.get, names)) for names in self._names[layer]]
 
 
 def dropout(x: Tensor, share: float, generator: torch.Generator) -> Tensor:

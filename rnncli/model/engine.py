@@ -38,6 +38,8 @@ def native_for(wanted: str, x: Tensor, weight: Tensor) -> Library | None:
     """
     if wanted == "torch" or not (_plain(x) and _plain(weight)) or torch.is_autocast_enabled("cpu"):
         return None
+    if x.dim() != 3 or not x.numel():  # torch says what is wrong with it
+        return None
     if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
         return None
     found = native()

@@ -307,8 +307,32 @@ def test_a_length_that_is_none_is_refused(length: int, library: Library) -> None
         run(Layer(library, "gru", "tanh"), x, torch.tensor([5, length]), state, weights)
 
 
-@pytest.mark.parametrize("backwards", [False, True])
-def test_a_sequence_without_steps_keeps_its_state(kind: tuple[str, str], backwards: bool, library: Library) -> None:
+@pytest.mark.parametrize("change", ["inputs", "lengths", "state", "type", "nothing", "flat"])
+def test_sizes_that_do_not_fit_are_refused(change: str, library: Library) -> None:
+    x, lengths, state, weights = Case("lstm", "tanh", 3, 5, 2, 4, given=True, ragged=True).tensors()
+    assert state is not None
+    assert lengths is not None
+    x = {"inputs": x[:, :, :1], "type": x.double(), "nothing": x[:, :0], "flat": x[0]}.get(change, x)
+    lengths = lengths[:2] if change == "lengths" else lengths
+    state = (state[0], state[1][:, :2]) if change == "state" else state
+    with pytest.raises(ValueError, match=r"not float32|lengths"):
+        run(Layer(library, "lstm", "tanh"), x, lengths, state, weights)
+
+
+def test_other_defaults_change_nothing(kind: tuple[str, str], library: Library) -> None:
+    case = Case(*kind, 3, 5, 2, 9)
+    expected = answers(case, library, backward=False)
+    x, lengths, state, weights = case.tensors()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            output, final = run(Layer(library, *kind), x, lengths, state, weights)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same_bits([output, *final], expected)
+
+
+def test_a_sequence_without_steps_keeps_its_state(kind: tuple[str, str], library: Library) -> None:
     case = Case(*kind, 4, 5, 3, 9, directions=2, given=True)
     x, _, state, weights = case.tensors()
     lengths = torch.tensor([0, 5, 0, 2])

@@ -11,8 +11,7 @@ import functools
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,10 +24,10 @@ CODES = ("rnn", "lstm", "gru", "carry_lstm")  # the cells of plan.h, in its orde
 _CALL = struct.Struct("@43q")
 _NONE = (0, 0, 0)  # no array: its address and two strides
 _MOST_KEPT = 32
+_empty = functools.partial(torch.empty, dtype=torch.float32, device="cpu")  # whatever the defaults are
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """What is the same in every call of a layer.
 
     Attributes:
@@ -54,7 +53,7 @@ class _Spare:
             for index in range(len(self._kept) - 1, -1, -1):
                 if size <= self._kept[index].numel() <= 2 * size:
                     return self._kept.pop(index)
-        return torch.empty(size)
+        return _empty(size)
 
     def give(self, *buffers: Tensor) -> None:
         with self._guard:
@@ -80,7 +79,7 @@ def run(
         outputs (batch, time, directions * hidden), zero in the padding, and the final state.
 
     Raises:
-        ValueError: if a length is negative or beyond the last step.
+        ValueError: if sizes or types do not fit each other, or a length is negative or beyond the last step.
     """
     tensors = [x, *(state or (None,) * len(CELLS[layer.cell].states)), *(tensor for own in weights for tensor in own)]
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
@@ -91,28 +90,28 @@ def run(
     return output, tuple(final)
 
 
-@dataclass(frozen=True)
-class _Arguments:
+class _Arguments(NamedTuple):
     """The arguments of a call, as the kernels take them."""
 
     layer: Layer
     x: Tensor
     lengths: Tensor | None
-    state: tuple[Tensor | None, ...]
-    weights: list[Weights]
+    state: list[Tensor | None]
+    weights: list[list[Tensor | None]]
 
     @classmethod
     def of(cls, layer: Layer, lengths: Tensor | None, tensors: Sequence[Tensor | None]) -> _Arguments:
         x, *rest = tensors
         assert x is not None
+        _check(layer, x, lengths, rest)
         if x.stride(2) != 1:
             x = x.contiguous()
         flat = [None if tensor is None else tensor.contiguous() for tensor in rest]
         parts = len(CELLS[layer.cell].states)
-        weights = [tuple(flat[start : start + len(NAMES)]) for start in range(parts, len(flat), len(NAMES))]
+        weights = [flat[start : start + len(NAMES)] for start in range(parts, len(flat), len(NAMES))]
         if lengths is not None:
             lengths = lengths.to(torch.int64).contiguous()
-        return cls(layer, x, lengths, tuple(flat[:parts]), weights)
+        return cls(layer, x, lengths, flat[:parts], weights)
 
     def call(self, direction: int, training: bool) -> list[int]:
         """The first fields of a ``struct call``, up to `lengths`."""
@@ -133,6 +132,26 @@ class _Arguments:
         ]
 
 
+def _check(layer: Layer, x: Tensor, lengths: Tensor | None, rest: Sequence[Tensor | None]) -> None:
+    """The kernels believe what they are told: nothing may reach them that would have them read elsewhere."""
+    kind = CELLS[layer.cell]
+    parts, count = len(kind.states), (len(rest) - len(kind.states)) // len(NAMES)
+    weight = rest[parts + 1]
+    assert weight is not None
+    hidden = weight.shape[1]
+    rows = len(kind.gates) * hidden
+    state, own = (count, len(x), hidden), ((rows, x.shape[-1]), (rows, hidden), (hidden, hidden), (rows,), (rows,))
+    for tensor, shape in zip(rest, (state,) * parts + own * count, strict=True):
+        if tensor is not None and (tensor.shape != shape or tensor.dtype != torch.float32):
+            raise ValueError(f"a tensor is {tensor.dtype} {tuple(tensor.shape)}, not float32 {shape}")
+    if x.dim() != 3 or not x.numel() or x.dtype != torch.float32:
+        raise ValueError(
+            f"the input is {x.dtype} {tuple(x.shape)}, not float32 (batch, time, inputs), none of them zero"
+        )
+    if lengths is not None and lengths.shape != x.shape[:1]:
+        raise ValueError(f"there are {tuple(lengths.shape)} lengths for {len(x)} sequences")
+
+
 def _address(tensor: Tensor | None, index: int = 0) -> int:
     """Where a contiguous tensor's element `index` of the first dimension begins; 0 for no tensor."""
     return 0 if tensor is None else tensor.data_ptr() + (4 * index * tensor.stride(0) if index else 0)
@@ -149,8 +168,8 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
     """Outputs and final state; what the backward pass needs goes into `buffers`, one a direction."""
     layer, x, count = arguments.layer, arguments.x, len(arguments.weights)
     hidden = arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
-    output = torch.empty((*x.shape[:2], count * hidden))
-    final = [torch.empty((count, len(x), hidden)) for _ in arguments.state]
+    output = _empty((*x.shape[:2], count * hidden))
+    final = [_empty((count, len(x), hidden)) for _ in arguments.state]
     for direction, weights in enumerate(arguments.weights):
         head = arguments.call(direction, buffers is not None)
         saved_size, scratch_size = _sizes(layer.library, False, *head[:9])
@@ -214,11 +233,11 @@ def _backward(
     """The gradients of input, state and weights, in the order of `run`."""
     library, x = arguments.layer.library, arguments.x
     dy, *final = [None if gradient is None else gradient.contiguous() for gradient in gradients]
-    dx = torch.empty(x.shape) if needed[0] else None
-    state = [torch.empty(final_shape(arguments)) if need else None for need in needed[1 : 1 + len(arguments.state)]]
+    dx = _empty(x.shape) if needed[0] else None
+    state = [_empty(_state_shape(arguments)) if need else None for need in needed[1 : 1 + len(arguments.state)]]
     found = [dx, *state]
     for direction, weights in enumerate(arguments.weights):
-        own = [None if weight is None else torch.empty(weight.shape) for weight in weights]
+        own = [None if weight is None else _empty(weight.shape) for weight in weights]
         hidden = own[1].shape[1]  # type: ignore[union-attr]
         head = arguments.call(direction, True)
         scratch = _spare.take(_sizes(library, True, *head[:9])[1])
@@ -241,7 +260,7 @@ def _backward(
     return found
 
 
-def final_shape(arguments: _Arguments) -> tuple[int, int, int]:
+def _state_shape(arguments: _Arguments) -> tuple[int, int, int]:
     """(directions, batch, hidden)."""
     return len(arguments.weights), len(arguments.x), arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
 
