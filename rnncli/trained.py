@@ -55,7 +55,9 @@ def build_network(config: schema.Config, columns: Columns, seed: int) -> Network
     sizes = task_of(config, columns).sizes()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(config.model, sizes)
+        network = Network(config.model, sizes)
+    network.backbone.engine = config.training.engine
+    return network
 
 
 def network_tensors(network: Network) -> checkpoint.Tensors:

@@ -29,8 +29,8 @@ BASELINES_OF: dict[str, tuple[BaselineName, ...]] = {
 DEFAULT_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.975]
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
     "data.decimal", "data.irregular", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers",
-    "scale.kind", "split.by", "split.validation", "task.kind", "training.loss", "training.optimizer",
-    "training.patience", "training.schedule", "window.context",
+    "scale.kind", "split.by", "split.validation", "task.kind", "training.device", "training.engine", "training.loss",
+    "training.optimizer", "training.patience", "training.precision", "training.schedule", "window.context",
 }  # fmt: skip
 
 
@@ -210,6 +210,8 @@ def _training(config: Config) -> Iterator[Conflict]:
         yield Conflict("training.momentum", f"has no effect on {training.optimizer}")
     if training.loss and training.loss not in LOSSES_OF[kind]:
         yield Conflict("training.loss", f"{training.loss} is not for {kind}", f"one of {', '.join(LOSSES_OF[kind])}")
+    if training.engine != "auto" and (training.precision == "bf16" or training.device.startswith("cuda")):
+        yield Conflict("training.engine", "acts on the CPU in fp32 alone: all else is torch's", "set it to auto")
     for name in config.evaluation.baselines or ():
         if name not in BASELINES_OF[kind]:
             hint = f"one of {', '.join(BASELINES_OF[kind])}"

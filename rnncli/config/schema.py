@@ -222,7 +222,14 @@ class Training(Section):
         "auto", description="auto takes CUDA if there is one."
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        "auto", description="CPU threads; auto takes few for small networks. Results depend on it by rounding at most."
+        "auto",
+        description="CPU threads; auto takes few for small networks. Results do not depend on it, except by rounding "
+        "where torch computes the recurrence (see engine).",
+    )
+    engine: Literal["auto", "native", "torch"] = Field(
+        "auto",
+        description="Who computes the recurrence on a CPU: the native kernels, or torch. auto takes the native ones if "
+        "they can be had. Results differ by rounding.",
     )
 
 

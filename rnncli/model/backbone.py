@@ -1,7 +1,7 @@
 """A cell over time: layers, directions, dropout between layers, ragged batches, states in and out.
 
-There is one set of parameters, with torch.nn's names, and one meaning: ``scan`` steps any cell through time;
-for torch's own cells the same parameters are handed to torch.nn's fused kernels, layer by layer.
+There is one set of parameters, with torch.nn's names, and one meaning, computed layer by layer by one of three: the
+native kernels on the CPU, torch.nn's kernels for the cells that it has, and ``scan_layer``, which steps any cell.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from rnncli.model.cells import ACTIVATIONS, CELLS, Cell, Recurrent, State
+from rnncli.model.cells import ACTIVATIONS, CELLS, Cell, State
+from rnncli.model.engine import native_for
+from rnncli.model.native.layer import Layer, run
+from rnncli.model.native.library import Library
+from rnncli.model.scan import NAMES, Weights, scan_layer
 
 _FUSED: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -26,8 +29,13 @@ class Backbone(nn.Module):
     Args:
         cell: a key of CELLS.
         input_size, hidden_size, num_layers, bias, bidirectional, dropout, nonlinearity: as in torch.nn.RNN.
-        fused: whether torch.nn's kernels may serve the cells that it has.
+        fused: whether kernels for whole sequences may serve the cells that they have.
+
+    Attributes:
+        engine: a value of training.engine; ``torch`` keeps the native kernels out.
     """
+
+    engine = "auto"
 
     def __init__(  # noqa: PLR0913 - the arguments of torch.nn.RNN
         self,
@@ -43,7 +51,9 @@ class Backbone(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
+        self.kind = cell
         self.cell: Cell = CELLS[cell]
+        self._native_may = fused
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.directions = ("", "_reverse") if bidirectional else ("",)
@@ -54,6 +64,10 @@ class Backbone(nn.Module):
             for direction in self.directions:
                 self._add_parameters(f"l{layer}{direction}", width, bias)
         self.reset_parameters()
+        self._names = [
+            [tuple(f"{name}_l{layer}{direction}" for name in NAMES) for direction in self.directions]
+            for layer in range(num_layers)
+        ]
         engine = _FUSED.get(cell) if fused else None
         # a tuple, so that the engines' parameters are not registered a second time
         self._engines = () if engine is None else tuple(self._engine(engine, layer) for layer in range(num_layers))
@@ -137,17 +151,29 @@ class Backbone(nn.Module):
             outputs (batch, time, directions * hidden), zero in the padding, and the final state: forward directions
             at the last valid step, backward ones at the first.
         """
-        state = self.zero_state(len(x), x) if state is None else state
+        weight = self._parameter("weight_hh", "l0")
+        library = native_for(self.engine, x, weight) if self._native_may else None
+        if state is None and library is None:
+            state = self.zero_state(len(x), x)
         count = len(self.directions)
         final: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and generator is not None:
                 x = dropout(x, self.dropout, generator)
-            own = tuple(part[layer * count : (layer + 1) * count] for part in state)
-            run = self._fused if self._engines else self._scanned
-            x, last = run(layer, x, lengths, own)
+            own = None if state is None else tuple(part[layer * count : (layer + 1) * count] for part in state)
+            x, last = self._run(library, layer, x, lengths, own)
             final.append(last)
-        return x, tuple(torch.cat(parts) for parts in zip(*final, strict=True))
+        return x, final[0] if self.num_layers == 1 else tuple(torch.cat(parts) for parts in zip(*final, strict=True))
+
+    def _run(
+        self, library: Library | None, layer: int, x: Tensor, lengths: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        if library is not None:
+            return run(Layer(library, self.kind, self.nonlinearity), x, lengths, state, self._weights(layer))
+        assert state is not None
+        if self._engines:
+            return self._fused(layer, x, lengths, state)
+        return scan_layer(self.cell, ACTIVATIONS[self.nonlinearity], x, lengths, state, self._weights(layer))
 
     def _fused(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         engine = self._engines[layer]
@@ -160,58 +186,8 @@ class Backbone(nn.Module):
             output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
         return output, last if isinstance(last, tuple) else (last,)
 
-    def _scanned(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        outputs, final = [], []
-        for index, direction in enumerate(self.directions):
-            suffix = f"l{layer}{direction}"
-            single = len(self.cell.biases) == 1
-            bias = self._parameter("bias_ih", suffix, optional=True)
-            recurrent = Recurrent(
-                weight=self._parameter("weight_hh", suffix),
-                bias=None if single else self._parameter("bias_hh", suffix, optional=True),
-                carry=self._parameter("weight_ch", suffix, optional=True),
-                activation=ACTIVATIONS[self.nonlinearity],
-            )
-            projected = linear(x, self._parameter("weight_ih", suffix), bias)
-            own = tuple(part[index] for part in state)
-            output, last = scan(self.cell, projected, recurrent, own, lengths, backward=bool(direction))
-            outputs.append(output)
-            final.append(last)
-        return torch.cat(outputs, dim=2), tuple(torch.stack(parts) for parts in zip(*final, strict=True))
-
-
-def scan(
-    cell: Cell,
-    projected: Tensor,
-    recurrent: Recurrent,
-    state: State,
-    lengths: Tensor | None = None,
-    *,
-    backward: bool = False,
-) -> tuple[Tensor, State]:
-    """Step `cell` through time, in one direction.
-
-    Args:
-        projected: (batch, time, gates * hidden), the input times its weights.
-        state: initial state, each part (batch, hidden).
-        lengths: (batch,) valid steps; padding leaves the state as it is and its output is zero.
-        backward: from the last step to the first.
-
-    Returns:
-        outputs (batch, time, hidden) in the order of the input, and the final state.
-    """
-    steps = range(projected.shape[1] - 1, -1, -1) if backward else range(projected.shape[1])
-    outputs: dict[int, Tensor] = {}
-    for t in steps:
-        new = cell.step(projected[:, t], state, recurrent)
-        if lengths is None:
-            state = new
-            outputs[t] = new[0]
-            continue
-        valid = (lengths > t)[:, None]
-        state = tuple(torch.where(valid, after, before) for after, before in zip(new, state, strict=True))
-        outputs[t] = torch.where(valid, new[0], torch.zeros_like(new[0]))
-    return torch.stack([outputs[t] for t in range(projected.shape[1])], dim=1), state
+    def _weights(self, layer: int) -> list[Weights]:
+        return [tuple(map(self._parameters.get, names)) for names in self._names[layer]]
 
 
 def dropout(x: Tensor, share: float, generator: torch.Generator) -> Tensor:

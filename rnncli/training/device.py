@@ -9,6 +9,8 @@ import torch
 
 from rnncli.config import schema
 from rnncli.errors import ResourceError, UsageError
+from rnncli.model.engine import native
+from rnncli.model.native.library import Library
 
 _MANY = 128 * 128 * 64  # hidden^2 * batch size from which a second thread pays
 
@@ -42,10 +44,26 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise ResourceError("training.precision: bf16: this processor cannot compute in it", "set it to fp32")
 
 
-def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:
-    """Use as many CPU threads as asked for; small networks are fastest on one. Results differ by rounding at most.
+def pick_engine(wanted: str, device: torch.device, precision: str) -> str:
+    """Who will compute the recurrence: ``native`` or ``torch``.
 
-    ``auto`` leaves OMP_NUM_THREADS to decide if it is set.
+    Raises:
+        ResourceError: if the native kernels are asked for and cannot be had.
+    """
+    found = native() if device.type == "cpu" and precision == "fp32" and wanted != "torch" else None
+    if isinstance(found, Library):
+        return "native"
+    if wanted == "native":
+        reason = found or f"they are for the CPU in fp32, not for {device} in {precision}"
+        raise ResourceError(f"training.engine: native: {reason}", "set it to auto")
+    return "torch"
+
+
+def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:
+    """Use as many CPU threads as asked for; small networks are fastest on one.
+
+    The native kernels' results do not depend on it; torch's do, by rounding. ``auto`` leaves OMP_NUM_THREADS to
+    decide if it is set.
 
     Returns:
         how many are in use.

@@ -14,12 +14,13 @@ from torch import nn
 import rnncli
 from rnncli.config import schema
 from rnncli.config.load import dump
+from rnncli.training.device import pick_engine
 
 
 def manifest(
     config: schema.Config, digest: str, device: torch.device, seconds: float, network: nn.Module
 ) -> dict[str, Any]:
-    """Hashes of config and data, versions, device, threads, seconds, parameters."""
+    """Hashes of config and data, versions, device, threads, engine, seconds, parameters."""
     return {
         "config_sha256": hashlib.sha256(dump(config).encode()).hexdigest(),
         "data_sha256": digest,
@@ -34,6 +35,7 @@ def manifest(
         "device": describe(device),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "engine": pick_engine(config.training.engine, device, config.training.precision),
         "precision": config.training.precision,
         "seconds": round(seconds, 3),
         "parameters": parameters(network),

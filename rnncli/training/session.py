@@ -17,6 +17,8 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Interrupted, Place, ResourceError
+from rnncli.model.engine import native
+from rnncli.model.native.library import Library
 from rnncli.trained import check_weights, load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import FitState
@@ -172,4 +174,9 @@ def _like(initial: Any, value: Any, name: str) -> Any:
 
 def machine() -> dict[str, Any]:
     """What bit-equal results depend on beside config and data."""
-    return {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}
+    kernels = native()
+    return {
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "kernels": kernels.name if isinstance(kernels, Library) else None,
+    }

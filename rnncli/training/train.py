@@ -16,7 +16,7 @@ from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import residuals
 from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors, saved_parts
 from rnncli.training import folder as run_folder
-from rnncli.training.device import check_precision, pick_device, set_threads
+from rnncli.training.device import check_precision, pick_device, pick_engine, set_threads
 from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
@@ -48,6 +48,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         run_folder.refuse_existing(request.folder)
     device = pick_device(config.training.device)
     check_precision(config.training.precision, device)
+    pick_engine(config.training.engine, device, config.training.precision)
     set_threads(config.training.threads, config.model, config.training.batch_size)
     data = prepare(config, tables)
     config = data.config

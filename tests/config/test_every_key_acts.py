@@ -131,6 +131,7 @@ CHANGES: dict[str, Change] = {
     "training.precision": Change("bf16"),
     "training.device": Change("cuda"),
     "training.threads": Change(2, beside={"training.threads": 1, "window.stride": 20}),
+    "training.engine": Change("torch", beside={"training.engine": "native"}),
     "evaluation.baselines": Change(["naive"]),
 }
 # what a machine may lack, or a key is there to refuse, and the reason that is given then
@@ -315,7 +316,7 @@ def fingerprint(text: str) -> dict[str, Any]:
             if name.startswith("network.")
         },
         "metrics": {name: value for name, value in metrics.items() if name not in ("seconds", "run")},
-        "manifest": {name: manifest[name] for name in ("device", "threads", "precision", "parameters")},
+        "manifest": {name: manifest[name] for name in ("device", "threads", "engine", "precision", "parameters")},
         "predictions": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
         "columns": list(table.columns),
     }

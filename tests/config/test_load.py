@@ -293,6 +293,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "training.precision": st.sampled_from(["fp32", "bf16"]),
     "training.device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     "training.threads": st.just("auto") | st.integers(1, 1024),
+    "training.engine": st.sampled_from(["auto", "native", "torch"]),
     "evaluation.baselines": _optional(st.lists(st.sampled_from(rules.BASELINES_OF["forecasting"]), unique=True)),
 }
 

@@ -119,6 +119,10 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
         {"split.validation": 5}),
     (FORECASTING, {"training.patience": None, "training.schedule": "plateau"}, "training.schedule", "patience",
         {"training.patience": 2}),
+    (FORECASTING, {"training.engine": "native", "training.precision": "bf16"}, "training.engine", "fp32",
+        {"training.precision": "fp32"}),
+    (FORECASTING, {"training.engine": "torch", "training.device": "cuda:1"}, "training.engine", "CPU",
+        {"training.engine": "auto"}),
 ]  # fmt: skip
 IDS = [f"{case[0]['task.kind']} " + " ".join(f"{key}={value}" for key, value in case[1].items()) for case in CASES]
 

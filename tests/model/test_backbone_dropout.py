@@ -12,6 +12,8 @@ from rnncli.model.cells import CELLS
 from rnncli.model.inputs import Sizes
 from rnncli.model.network import Network
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, TIME = 3, 6, 5
 LENGTHS = torch.tensor([5, 2, 4])
 

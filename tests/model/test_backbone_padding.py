@@ -14,6 +14,8 @@ from torch import Tensor
 from rnncli.model.backbone import Backbone
 from rnncli.model.cells import CELLS
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, LAYERS, TIME = 3, 4, 2, 7
 LENGTHS = torch.tensor([4, 7, 1, 3, 1])
 
@@ -22,8 +24,6 @@ def engines() -> Iterator[Any]:
     for cell, kind in CELLS.items():
         for nonlinearity in ("tanh", "relu") if kind.nonlinearity else (None,):
             for fused in (True, False):
-                if fused and cell == "carry_lstm":
-                    continue
                 name = "-".join(filter(None, (cell, nonlinearity, "fused" if fused else "scanned")))
                 yield pytest.param((cell, nonlinearity, fused), id=name)
 

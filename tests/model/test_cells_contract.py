@@ -17,6 +17,8 @@ from rnncli.model.backbone import Backbone
 from rnncli.model.cells import CELLS
 from rnncli.model.network import READOUTS
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, BATCH, TIME = 3, 4, 2, 6
 FUSED = ("rnn", "lstm", "gru")  # cells that torch.nn has kernels for
 

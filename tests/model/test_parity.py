@@ -12,6 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncli.model.backbone import Backbone
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INPUTS, HIDDEN, BATCH, TIME = 3, 5, 4, 6
 LENGTHS = torch.tensor([5, 1, 4, 3])  # unsorted, and none as long as the padded batch
 KINDS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {

@@ -17,6 +17,8 @@ from torch import nn
 from rnncli.model import reference
 from rnncli.model.backbone import Backbone
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 Floats = NDArray[np.float64]
 
 INPUTS, HIDDEN, TIME = 3, 4, 7
@@ -34,7 +36,7 @@ def logistic(x: Floats) -> Floats:
 def engines() -> Iterator[Any]:
     for cell in reference.STEPS:
         for nonlinearity in ("tanh", "relu") if cell in ("rnn", "carry_lstm") else (None,):
-            for fused in (True, False) if cell in TORCH else (False,):
+            for fused in (True, False):
                 name = "-".join(filter(None, (cell, nonlinearity, "fused" if fused else "scanned")))
                 yield pytest.param(cell, nonlinearity, fused, id=name)
 

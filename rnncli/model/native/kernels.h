@@ -1,0 +1,639 @@
+/* The kernels, written for vectors of any width: recurrence.c includes this file once for every instruction set.
+ *
+ * It defines SET, TITLE, LANES, FMA, SPREAD, LOWER and UPPER for its vectors, and the tiles: MOST vectors of sums, and the
+ * ROWS that go with 2, 3 and 4 vectors of weights. Every sum is made of fused
+ * multiply-adds in a fixed order, whatever the tile, so that a row's bits depend neither on its neighbours nor on
+ * threads; contraction by the compiler is off, so that it adds no choice of its own. */
+
+typedef float NAME(vec) __attribute__((vector_size(4 * LANES)));
+typedef int32_t NAME(ints) __attribute__((vector_size(4 * LANES)));
+typedef float NAME(loose) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define vec NAME(vec)
+#define ints NAME(ints)
+#define loose NAME(loose)
+
+static ALWAYS vec NAME(load)(const float *at) { return *(const loose *)at; }
+static ALWAYS void NAME(store)(float *at, vec value) { *(loose *)at = value; }
+#define load NAME(load)
+#define store NAME(store)
+
+/* Ask for memory that will soon be touched, where the processor does not foresee it. */
+static ALWAYS void NAME(fetch)(const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += 16)
+        __builtin_prefetch(from + i, 1, 2);
+}
+#define fetch NAME(fetch)
+
+/* tanh, 3.2e-7 relative: x P(x^2) / Q(x^2), a minimax fit on [0, 9.02]; at its end tanh is one in float32. */
+static ALWAYS vec NAME(tanh)(vec x)
+{
+    x = UPPER(SPREAD(9.02f), LOWER(SPREAD(-9.02f), x));
+    const vec u = x * x;
+    vec p = SPREAD(1.752752076811248e-08f), q = SPREAD(1.021454181682202e-06f);
+    p = FMA(p, u, SPREAD(2.7087000489700586e-05f));
+    q = FMA(q, u, SPREAD(0.00043203961104154587f));
+    p = FMA(p, u, SPREAD(0.004597971681505442f));
+    q = FMA(q, u, SPREAD(0.03404494747519493f));
+    p = FMA(p, u, SPREAD(0.1760697066783905f));
+    q = FMA(q, u, SPREAD(0.6147173047065735f));
+    p = FMA(p, u, SPREAD(1.3159434795379639f));
+    q = FMA(q, u, SPREAD(1.3159435987472534f));
+    return UPPER(SPREAD(1.0f), LOWER(SPREAD(-1.0f), x * p / q));
+}
+
+/* 1 / (1 + exp(-x)), 3e-7 relative, zero below -87: -x = n ln 2 - r, and exp(-r) by a minimax fit. */
+static ALWAYS vec NAME(sigmoid)(vec input)
+{
+    const vec x = UPPER(SPREAD(87.0f), LOWER(SPREAD(-87.0f), input));
+    const vec shifted = FMA(x, SPREAD(-1.44269504f), SPREAD(12582912.0f)); /* 1.5 * 2^23: n is in the low bits */
+    const vec n = shifted - SPREAD(12582912.0f);
+    vec r = FMA(n, SPREAD(0.693359375f), x);
+    r = FMA(n, SPREAD(-2.12194440e-4f), r);
+    vec e = SPREAD(-0.008312513120472431f);
+    e = FMA(e, r, SPREAD(0.041890282183885574f));
+    e = FMA(e, r, SPREAD(-0.16667115688323975f));
+    e = FMA(e, r, SPREAD(0.499992311000824f));
+    e = FMA(e, r, SPREAD(-1.0f));
+    e = FMA(e, r, SPREAD(1.0f));
+    const vec scale = (vec)(((ints)shifted << 23) + 0x3f800000);
+    const vec result = SPREAD(1.0f) / FMA(e, scale, SPREAD(1.0f));
+    return (vec)((ints)result & ~(ints)(input < SPREAD(-87.0f))); /* what is no number stays none */
+}
+#define tanh_of NAME(tanh)
+#define sigmoid_of NAME(sigmoid)
+
+static ALWAYS vec NAME(activation)(vec x, int relu)
+{
+    return relu ? (vec)((ints)x & ~(ints)(x < SPREAD(0.0f))) : tanh_of(x);
+}
+
+/* Its derivative, from its value, times a gradient. */
+static ALWAYS vec NAME(through)(vec gradient, vec value, int relu)
+{
+    if (relu)
+        return (vec)((ints)gradient & ~(ints)(value <= SPREAD(0.0f)));
+    return gradient * FMA(-value, value, SPREAD(1.0f));
+}
+#define activation_of NAME(activation)
+#define through NAME(through)
+
+/* ------------------------------------------------------------------------------------------------ products -- */
+
+/* out[r][v] = or += the sum over k of a[r][k] * w[k][v], v a vector. Rows of `a` lie `a_row` apart and its steps follow
+ * each other; or `across`, its rows follow each other and its steps lie `a_step` apart. */
+struct NAME(product) {
+    int64_t rows, vectors, across;
+    const float *a, *w;
+    int64_t a_row, a_step, w_step, run_count;
+    const struct run *runs;
+    float *out;
+    int64_t out_row;
+    int add;
+};
+#define product NAME(product)
+
+static ALWAYS void NAME(tile)(const int R, const int V, const int across, const struct product *j, const struct run *runs,
+                              int64_t run_count, int add, const float *a, float *out)
+{
+    vec sum[MOST];
+    UNROLL for (int i = 0; i < R * V; i++)
+        sum[i] = SPREAD(0.0f);
+    const int64_t a_row = across ? 1 : j->a_row, a_step = across ? j->a_step : 1, w_step = j->w_step;
+    for (int64_t i = 0; i < run_count; i++) {
+        const float *ak = a + runs[i].a, *wk = j->w + runs[i].w;
+        for (int64_t k = runs[i].count; k > 0; k--) {
+            vec weight[4];
+            UNROLL for (int v = 0; v < V; v++)
+                weight[v] = load(wk + v * LANES);
+            UNROLL for (int r = 0; r < R; r++) {
+                const vec value = SPREAD(ak[r * a_row]);
+                UNROLL for (int v = 0; v < V; v++)
+                    sum[r * V + v] = FMA(value, weight[v], sum[r * V + v]);
+            }
+            ak += a_step;
+            wk += w_step;
+        }
+    }
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int v = 0; v < V; v++) {
+            float *at = out + r * j->out_row + v * LANES;
+            store(at, add ? load(at) + sum[r * V + v] : sum[r * V + v]);
+        }
+}
+
+#define TILES(R, V)                                                                                \
+    for (; left >= R; left -= R, a += R * a_row, out += R * j->out_row)                            \
+        NAME(tile)(R, V, across, j, runs, run_count, add, a, out);
+
+static ALWAYS void NAME(all_rows)(const int across, const struct product *j, const struct run *runs, int64_t run_count,
+                                  int add)
+{
+    const int64_t a_row = across ? 1 : j->a_row;
+    const float *a = j->a;
+    float *out = j->out;
+    int64_t left = j->rows;
+    switch (j->vectors) {
+    case 1: TILES(8, 1) TILES(4, 1) TILES(2, 1) TILES(1, 1) break;
+    case 2: TILES(ROWS_OF_2, 2) TILES(3, 2) TILES(1, 2) break;
+    case 3: TILES(ROWS_OF_3, 3) TILES(2, 3) TILES(1, 3) break;
+    default: TILES(ROWS_OF_4, 4) TILES(2, 4) TILES(1, 4) break;
+    }
+}
+
+/* Work through the steps in chunks whose weights stay in the first-level cache while all rows pass by. Sums of sums are
+ * also more exact than one long sum. */
+static void NAME(multiply)(const struct product *j)
+{
+    const int64_t most = smaller(MOST_STEPS, WEIGHTS_AT_ONCE / (4 * LANES));
+    struct run chunk[CHUNK_RUNS];
+    int add = j->add;
+    int64_t done = 0;
+    for (int64_t i = 0; i < j->run_count;) {
+        int64_t count = 0, steps = 0;
+        for (; i < j->run_count && count < CHUNK_RUNS && steps < most; count++) {
+            const struct run *r = &j->runs[i];
+            const int64_t some = smaller(r->count - done, most - steps);
+            chunk[count] = (struct run){r->a + done, r->w + done * j->w_step, some};
+            steps += some;
+            done += some;
+            if (done == r->count)
+                i++, done = 0;
+        }
+        NAME(all_rows)(0, j, chunk, count, add);
+        add = 1;
+    }
+}
+#define multiply NAME(multiply)
+
+/* ------------------------------------------------------------------------------------------- cells, forward -- */
+
+/* The rows of one panel at one step. `now` and `next` point to the panel's units of h in the first row; a carry lies
+ * `padded` floats before. */
+struct NAME(span) {
+    int64_t rows, row, padded, vectors;
+    float *gates;
+    const float *now;
+    float *next;    /* written forward, read backward */
+    float *dh, *dc; /* (rows, padded), of the panel's units */
+    ints valid;     /* lanes that are units */
+    int relu;
+};
+#define span NAME(span)
+
+static void NAME(rnn_forward)(const struct span *s)
+{
+    for (int64_t i = 0; i < s->rows; i++)
+        for (int64_t v = 0; v < s->vectors; v++)
+            store(s->next + i * s->row + v * LANES,
+                  activation_of(load(s->gates + (i * s->vectors + v) * LANES), s->relu));
+}
+
+static void NAME(lstm_forward)(const struct span *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *g = s->gates + r * 4 * LANES, *next = s->next + r * s->row;
+        const vec i = sigmoid_of(load(g)), f = sigmoid_of(load(g + LANES));
+        const vec k = tanh_of(load(g + 2 * LANES)), o = sigmoid_of(load(g + 3 * LANES));
+        const vec c = FMA(f, load(s->now + r * s->row - s->padded), i * k);
+        store(g, i), store(g + LANES, f), store(g + 2 * LANES, k), store(g + 3 * LANES, o);
+        store(next - s->padded, c);
+    }
+    for (int64_t r = 0; r < s->rows; r++) { /* a loop of its own: its rows then overlap better */
+        float *next = s->next + r * s->row;
+        store(next, load(s->gates + (r * 4 + 3) * LANES) * tanh_of(load(next - s->padded)));
+    }
+}
+
+static void NAME(gru_forward)(const struct span *s)
+{
+    for (int64_t i = 0; i < s->rows; i++) {
+        float *g = s->gates + i * 4 * LANES;
+        const vec r = sigmoid_of(load(g + LANES)), z = sigmoid_of(load(g + 2 * LANES));
+        const vec n = tanh_of(FMA(r, load(g + 3 * LANES), load(g)));
+        store(g, n), store(g + LANES, r), store(g + 2 * LANES, z);
+        store(s->next + i * s->row, FMA(z, load(s->now + i * s->row) - n, n));
+    }
+}
+
+static void NAME(carry_lstm_forward)(const struct span *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *g = s->gates + r * 4 * LANES, *next = s->next + r * s->row;
+        const vec i = sigmoid_of(load(g)), f = sigmoid_of(load(g + LANES)), k = tanh_of(load(g + 2 * LANES));
+        store(g, i), store(g + LANES, f), store(g + 2 * LANES, k);
+        store(next - s->padded, FMA(f, load(s->now + r * s->row - s->padded), i * k));
+        store(next, activation_of(load(g + 3 * LANES), s->relu));
+    }
+}
+
+/* The gates of one panel before their activation. */
+static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, const float *now, float *gates)
+{
+    const struct call *c = p->call;
+    const int64_t hidden = c->hidden, inputs = 1 + c->inputs, wide = p->vectors * LANES;
+    if (c->cell == GRU) {
+        const struct run x_run = {0, 0, inputs}, h_run = {0, 0, hidden};
+        const float *bias = p->pack_h + panel * (hidden + 1) * 3 * LANES + hidden * 3 * LANES + 2 * LANES;
+        for (int64_t i = 0; i < rows; i++)
+            store(gates + i * wide + 3 * LANES, load(bias));
+        multiply(&(struct product){rows, 3, 0, now + p->x_at, p->pack_x + panel * inputs * 3 * LANES, p->row, 1,
+                                   3 * LANES, 1, &x_run, gates, wide, 0});
+        multiply(&(struct product){rows, 3, 0, now + p->h_at, p->pack_h + panel * (hidden + 1) * 3 * LANES, p->row, 1,
+                                   3 * LANES, 1, &h_run, gates + LANES, wide, 1});
+        return;
+    }
+    const struct run runs[2] = {{p->h_at, 0, hidden}, {p->x_at, hidden * wide, inputs}};
+    multiply(&(struct product){rows, p->vectors, 0, now, p->pack_h + panel * (hidden + inputs) * wide, p->row, 1, wide, 2,
+                               runs, gates, wide, 0});
+    if (c->cell == CARRY_LSTM) {
+        const struct run c_run = {0, 0, hidden};
+        multiply(&(struct product){rows, 1, 0, now, p->pack_c + panel * hidden * LANES, p->row, 1, LANES, 1, &c_run,
+                                   gates + 3 * LANES, wide, 1});
+    }
+}
+
+static void NAME(step_forward)(const struct plan *p, int64_t rows, const float *now, float *next, float *gates,
+                               int64_t panel_size)
+{
+    for (int64_t panel = 0; panel < p->panels; panel++, gates += panel_size) {
+        NAME(gates_of)(p, panel, rows, now, gates);
+        const int64_t at = p->h_at + panel * p->units;
+        const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
+                               .now = now + at, .next = next + at, .relu = (int)p->call->relu};
+        switch (p->call->cell) {
+        case RNN: NAME(rnn_forward)(&s); break;
+        case LSTM: NAME(lstm_forward)(&s); break;
+        case GRU: NAME(gru_forward)(&s); break;
+        default: NAME(carry_lstm_forward)(&s);
+        }
+    }
+}
+
+static ALWAYS void NAME(copy)(float *to, const float *from, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        store(to + i, load(from + i));
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+#define copy NAME(copy)
+
+/* A state of zeros or the given one, with zeros behind it up to whole panels. */
+static void NAME(begin_part)(const struct plan *p, float *to, const float *given, int64_t index)
+{
+    const int64_t hidden = given ? p->call->hidden : 0;
+    if (given)
+        copy(to, given + index * hidden, hidden);
+    for (int64_t i = hidden; i < p->padded; i++)
+        to[i] = 0.0f;
+}
+
+/* Complete the rows that a step reads: its input, and the initial state where the sequence begins. */
+static void NAME(read_step)(const struct plan *p, int64_t t, int64_t first, int64_t rows, float *now)
+{
+    const struct call *c = p->call;
+    for (int64_t r = 0; r < rows; r++, now += p->row) {
+        const int64_t index = p->order[first + r];
+        now[p->x_at] = 1.0f;
+        copy(now + p->x_at + 1, c->x + index * c->x_row + t * c->x_step, c->inputs);
+        if (t == (c->reversed ? length_of(p, first + r) - 1 : 0)) {
+            NAME(begin_part)(p, now + p->h_at, c->h0, index);
+            if (p->h_at)
+                NAME(begin_part)(p, now, c->c0, index);
+        }
+    }
+}
+
+/* Hand out what a step computed: its outputs, and the final state where the sequence ends. */
+static void NAME(write_step)(const struct plan *p, int64_t t, int64_t first, int64_t rows, const float *next)
+{
+    const struct call *c = p->call;
+    for (int64_t r = 0; r < rows; r++, next += p->row) {
+        const int64_t index = p->order[first + r];
+        copy(c->y + index * c->y_row + t * c->y_step, next + p->h_at, c->hidden);
+        if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
+            copy(c->hn + index * c->hidden, next + p->h_at, c->hidden);
+            if (p->h_at)
+                copy(c->cn + index * c->hidden, next, c->hidden);
+        }
+    }
+}
+
+/* Zero outputs in the padding; a sequence without steps keeps its state. */
+static void NAME(write_padding)(const struct plan *p, int64_t row)
+{
+    const struct call *c = p->call;
+    const int64_t index = p->order[row], length = length_of(p, row);
+    for (int64_t t = length; t < c->steps; t++)
+        for (int64_t i = 0; i < c->hidden; i++)
+            c->y[index * c->y_row + t * c->y_step + i] = 0.0f;
+    for (int64_t i = 0; length == 0 && i < c->hidden; i++) {
+        c->hn[index * c->hidden + i] = c->h0 ? c->h0[index * c->hidden + i] : 0.0f;
+        if (p->h_at)
+            c->cn[index * c->hidden + i] = c->c0 ? c->c0[index * c->hidden + i] : 0.0f;
+    }
+}
+
+static void NAME(forward)(const struct plan *p, int64_t block)
+{
+    const struct call *c = p->call;
+    const int64_t first = block * p->block, end = smaller(first + p->block, c->batch), wide = p->vectors * LANES;
+    const int64_t row_slot = c->batch * p->row, gate_slot = c->batch * wide;
+    for (int64_t s = 0; s < c->steps; s++) {
+        const int64_t t = c->reversed ? c->steps - 1 - s : s;
+        const int64_t rows = smaller(p->active[t], end) - first;
+        if (rows <= 0)
+            continue;
+        float *now = p->rows + s % p->row_slots * row_slot + first * p->row;
+        float *next = p->rows + (s + 1) % p->row_slots * row_slot + first * p->row;
+        float *gates = p->gates + s % p->gate_slots * gate_slot + first * wide;
+        NAME(read_step)(p, t, first, rows, now);
+        NAME(step_forward)(p, rows, now, next, gates, c->training ? p->gate_slots * gate_slot : 0);
+        NAME(write_step)(p, t, first, rows, next);
+    }
+    for (int64_t r = first; c->lengths && r < end; r++)
+        NAME(write_padding)(p, r);
+}
+
+/* ------------------------------------------------------------------------------------------ cells, backward -- */
+
+static ALWAYS void NAME(store_valid)(const struct span *s, float *at, vec value)
+{
+    store(at, (vec)((ints)value & s->valid));
+}
+#define store_valid NAME(store_valid)
+
+static ALWAYS vec NAME(slope)(vec sigmoid) { return FMA(-sigmoid, sigmoid, sigmoid); } /* s (1 - s) */
+static ALWAYS vec NAME(steepness)(vec tanh) { return FMA(-tanh, tanh, SPREAD(1.0f)); } /* 1 - t^2 */
+
+static void NAME(rnn_backward)(const struct span *s)
+{
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t v = 0; v < s->vectors; v++) {
+            const vec h = load(s->next + r * s->row + v * LANES);
+            const vec d = through(load(s->dh + r * s->padded + v * LANES), h, s->relu);
+            float *at = s->gates + (r * s->vectors + v) * LANES;
+            if (v + 1 == s->vectors)
+                store_valid(s, at, d);
+            else
+                store(at, d);
+        }
+}
+
+static void NAME(lstm_backward)(const struct span *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *g = s->gates + r * 4 * LANES, *dc_at = s->dc + r * s->padded;
+        const vec i = load(g), f = load(g + LANES), k = load(g + 2 * LANES), o = load(g + 3 * LANES);
+        const vec bent = tanh_of(load(s->next + r * s->row - s->padded)), dh = load(s->dh + r * s->padded);
+        const vec dc = FMA(dh * o, NAME(steepness)(bent), load(dc_at));
+        const vec before = load(s->now + r * s->row - s->padded);
+        store_valid(s, g, dc * k * NAME(slope)(i));
+        store_valid(s, g + LANES, dc * before * NAME(slope)(f));
+        store_valid(s, g + 2 * LANES, dc * i * NAME(steepness)(k));
+        store_valid(s, g + 3 * LANES, dh * bent * NAME(slope)(o));
+        store(dc_at, dc * f);
+    }
+}
+
+static void NAME(gru_backward)(const struct span *s)
+{
+    for (int64_t row = 0; row < s->rows; row++) {
+        float *g = s->gates + row * 4 * LANES, *dh_at = s->dh + row * s->padded;
+        const vec n = load(g), r = load(g + LANES), z = load(g + 2 * LANES), recurrent = load(g + 3 * LANES);
+        const vec dh = load(dh_at), dn = dh * (SPREAD(1.0f) - z) * NAME(steepness)(n);
+        store_valid(s, g, dn);
+        store_valid(s, g + LANES, dn * recurrent * NAME(slope)(r));
+        store_valid(s, g + 2 * LANES, dh * (load(s->now + row * s->row) - n) * NAME(slope)(z));
+        store_valid(s, g + 3 * LANES, dn * r);
+        store(dh_at, dh * z);
+    }
+}
+
+static void NAME(carry_lstm_backward)(const struct span *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *g = s->gates + r * 4 * LANES, *dc_at = s->dc + r * s->padded;
+        const vec i = load(g), f = load(g + LANES), k = load(g + 2 * LANES), dc = load(dc_at);
+        const vec before = load(s->now + r * s->row - s->padded);
+        store_valid(s, g, dc * k * NAME(slope)(i));
+        store_valid(s, g + LANES, dc * before * NAME(slope)(f));
+        store_valid(s, g + 2 * LANES, dc * i * NAME(steepness)(k));
+        store_valid(s, g + 3 * LANES, through(load(s->dh + r * s->padded), load(s->next + r * s->row), s->relu));
+        store(dc_at, dc * f);
+    }
+}
+
+static ints NAME(valid_lanes)(int64_t count)
+{
+    ints lanes;
+    for (int i = 0; i < LANES; i++)
+        lanes[i] = i < count ? -1 : 0;
+    return lanes;
+}
+
+/* dz of all gates of a step from the gradient of its state, in place of the gates. */
+static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t before, const float *now,
+                                 const float *next, float *gates, float *dh, float *dc)
+{
+    const int64_t wide = p->vectors * LANES, panel_size = p->gate_slots * p->call->batch * wide;
+    for (int64_t panel = 0; panel < p->panels; panel++, gates += panel_size) {
+        fetch(gates - p->call->batch * wide, before * wide);
+        const int64_t at = panel * p->units, last = at + p->units - LANES;
+        const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
+                               .now = now + p->h_at + at, 
+                               .next = (float *)next + p->h_at + at, .dh = dh + at, .dc = dc + at,
+                               .valid = NAME(valid_lanes)(p->call->hidden - last), .relu = (int)p->call->relu};
+        switch (p->call->cell) {
+        case RNN: NAME(rnn_backward)(&s); break;
+        case LSTM: NAME(lstm_backward)(&s); break;
+        case GRU: NAME(gru_backward)(&s); break;
+        default: NAME(carry_lstm_backward)(&s);
+        }
+    }
+}
+
+/* out (rows, columns) = or += dz times transposed weights, packed four vectors of columns at a time. */
+static void NAME(back_through)(const struct plan *p, int64_t rows, const float *dz, const struct run *runs, float *pack,
+                               int64_t steps, float *out, int64_t columns, int add)
+{
+    for (int64_t column = 0; column < columns; column += 4 * LANES) {
+        const int64_t vectors = smaller(4, (columns - column) / LANES);
+        struct run scaled[CHUNK_RUNS];
+        struct product j = {rows, vectors, 0, dz, pack + column * steps, p->vectors * LANES, 1, vectors * LANES, 0,
+                            scaled, out + column, columns, add};
+        for (int64_t panel = 0; panel < p->panels; panel += j.run_count) {
+            j.run_count = smaller(CHUNK_RUNS, p->panels - panel);
+            for (int64_t i = 0; i < j.run_count; i++) {
+                const struct run *r = &runs[panel + i];
+                scaled[i] = (struct run){r->a, r->w * vectors * LANES, r->count};
+            }
+            multiply(&j);
+            j.add = 1;
+        }
+    }
+}
+
+static void NAME(add_rows)(float *to, const float *from, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        store(to + i, load(to + i) + load(from + i));
+    for (; i < count; i++)
+        to[i] += from[i];
+}
+
+/* The gradient of the state after a step: what later steps left there, that of its output, and at the end of a
+ * sequence that of its final state. */
+static void NAME(read_gradient)(const struct plan *p, int64_t t, int64_t first, int64_t rows, float *dh, float *dc)
+{
+    const struct call *c = p->call;
+    for (int64_t r = 0; r < rows; r++, dh += p->padded, dc += p->padded) {
+        const int64_t index = p->order[first + r];
+        if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
+            NAME(begin_part)(p, dh, c->dhn, index);
+            if (p->h_at)
+                NAME(begin_part)(p, dc, c->dcn, index);
+        }
+        if (c->dy) {
+            const float *dy = c->dy + index * c->dy_row + t * c->dy_step;
+            NAME(add_rows)(dh, dy, c->hidden);
+            if (c->reversed ? t + 1 < c->steps : t > 0)
+                fetch(dy + (c->reversed ? c->dy_step : -c->dy_step), c->hidden);
+        }
+    }
+}
+
+/* The gradient of a step's input and, where a sequence begins, of its initial state. */
+static void NAME(write_gradient)(const struct plan *p, int64_t t, int64_t first, int64_t rows, const float *dh,
+                                 const float *dc, const float *dx)
+{
+    const struct call *c = p->call;
+    for (int64_t r = 0; r < rows; r++, dh += p->padded, dc += p->padded, dx += p->dx_padded) {
+        const int64_t index = p->order[first + r];
+        if (c->dx && c->dx_add)
+            NAME(add_rows)(c->dx + index * c->dx_row + t * c->dx_step, dx, c->inputs);
+        else if (c->dx)
+            copy(c->dx + index * c->dx_row + t * c->dx_step, dx, c->inputs);
+        if (t == (c->reversed ? length_of(p, first + r) - 1 : 0)) {
+            if (c->dh0)
+                copy(c->dh0 + index * c->hidden, dh, c->hidden);
+            if (c->dc0)
+                copy(c->dc0 + index * c->hidden, dc, c->hidden);
+        }
+    }
+}
+
+/* The gradients of what padding holds: zero for inputs, passed on for the state of a sequence without steps. */
+static void NAME(write_padding_gradient)(const struct plan *p, int64_t row)
+{
+    const struct call *c = p->call;
+    const int64_t index = p->order[row], length = length_of(p, row);
+    for (int64_t t = length; c->dx && !c->dx_add && t < c->steps; t++)
+        for (int64_t i = 0; i < c->inputs; i++)
+            c->dx[index * c->dx_row + t * c->dx_step + i] = 0.0f;
+    for (int64_t i = index * c->hidden; length == 0 && i < (index + 1) * c->hidden; i++) {
+        if (c->dh0)
+            c->dh0[i] = c->dhn ? c->dhn[i] : 0.0f;
+        if (c->dc0)
+            c->dc0[i] = c->dcn ? c->dcn[i] : 0.0f;
+    }
+}
+
+static void NAME(backward)(const struct plan *p, int64_t block)
+{
+    const struct call *c = p->call;
+    const int64_t first = block * p->block, end = smaller(first + p->block, c->batch), wide = p->vectors * LANES;
+    const int64_t used = c->cell == GRU ? 3 * LANES : wide; /* of a panel's row, what goes through one product */
+    float *dh = p->dh + first * p->padded, *dc = p->dc + first * p->padded, *dx = p->dx + first * p->dx_padded;
+    for (int64_t s = c->steps - 1; s >= 0; s--) {
+        const int64_t t = c->reversed ? c->steps - 1 - s : s;
+        const int64_t rows = smaller(p->active[t], end) - first;
+        if (rows <= 0)
+            continue;
+        const float *now = p->rows + (s * c->batch + first) * p->row, *next = now + c->batch * p->row;
+        float *gates = p->gates + (s * c->batch + first) * wide;
+        const int64_t before = s ? rows : 0;
+        fetch(now - c->batch * p->row, before * p->row);
+        NAME(read_gradient)(p, t, first, rows, dh, dc);
+        NAME(gates_backward)(p, rows, before, now, next, gates, dh, dc);
+        NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dh,
+                           p->padded, c->cell == GRU);
+        if (c->cell == CARRY_LSTM)
+            NAME(back_through)(p, rows, gates + 3 * LANES, p->c_runs, p->pack_c, p->panels * LANES, dc, p->padded,
+                               1);
+        if (c->dx)
+            NAME(back_through)(p, rows, gates, p->h_runs, p->pack_x, p->panels * used, dx, p->dx_padded, 0);
+        NAME(write_gradient)(p, t, first, rows, dh, dc, dx);
+    }
+    for (int64_t r = first; c->lengths && r < end; r++)
+        NAME(write_padding_gradient)(p, r);
+}
+
+/* ---------------------------------------------------------------------------------- gradients of the weights -- */
+
+/* Some columns of one panel's part of dz^T rows: what a chunk of all steps and rows of the batch adds. */
+static void NAME(columns)(const struct plan *p, const struct chunk *chunk, int64_t panel, int64_t vectors, int64_t slot,
+                          int64_t at, int64_t count, float *out)
+{
+    const int64_t wide = p->vectors * LANES;
+    const float *dz = p->gates + panel * p->gate_slots * p->call->batch * wide + slot * LANES;
+    const struct product j = {count, vectors, 1, p->rows + at, dz, 1, p->row, wide, chunk->count, chunk->runs, out,
+                              vectors * LANES, chunk != p->chunks};
+    NAME(all_rows)(1, &j, j.runs, j.run_count, j.add);
+}
+
+static void NAME(panel_gradient)(const struct plan *p, const struct chunk *chunk, int64_t panel, int64_t from,
+                                 int64_t count)
+{
+    const struct call *c = p->call;
+    const int64_t all = h_columns(p), inputs = 1 + c->inputs, wide = (c->cell == GRU ? 3 : p->vectors) * LANES;
+    float *out = p->grad_h + (panel * all + from) * wide;
+    NAME(columns)(p, chunk, panel, wide / LANES, c->cell == GRU, p->h_at + from, count, out);
+    if (c->cell == GRU && from == 0)
+        NAME(columns)(p, chunk, panel, 3, 0, p->x_at, inputs, p->grad_x + panel * inputs * wide);
+    if (c->cell == CARRY_LSTM && from == 0)
+        NAME(columns)(p, chunk, panel, 1, 3, 0, c->hidden, p->grad_c + panel * c->hidden * LANES);
+}
+
+/* One piece of the columns of some panels, summed over the chunks in one order. */
+static void NAME(gradient)(const struct plan *p, int64_t task)
+{
+    const int64_t from = task % p->pieces * p->piece, count = smaller(p->piece, h_columns(p) - from);
+    const int64_t first = task / p->pieces * p->group, end = smaller(first + p->group, p->panels);
+    for (int64_t i = 0; i < p->chunk_count; i++)
+        for (int64_t panel = first; panel < end; panel++)
+            NAME(panel_gradient)(p, &p->chunks[i], panel, from, count);
+}
+
+static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(backward), NAME(gradient)};
+
+#undef vec
+#undef ints
+#undef loose
+#undef load
+#undef store
+#undef tanh_of
+#undef sigmoid_of
+#undef activation_of
+#undef through
+#undef product
+#undef TILES
+#undef multiply
+#undef span
+#undef copy
+#undef fetch
+#undef store_valid
+#undef SET
+#undef TITLE
+#undef LANES
+#undef MOST
+#undef FMA
+#undef SPREAD
+#undef UPPER
+#undef LOWER
+#undef ROWS_OF_2
+#undef ROWS_OF_3
+#undef ROWS_OF_4

@@ -1,0 +1,283 @@
+"""One recurrent layer, in one or both directions, on the native kernels: float32 tensors on the CPU.
+
+A call is a ``struct call`` of plan.h, packed into bytes. Memory that a call needs beside its results is kept for the
+next one of about its size: fresh memory costs a page fault every 4 kB.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnncli.model.cells import ACTIVATIONS, CELLS, State
+from rnncli.model.native.library import Library
+from rnncli.model.scan import NAMES, Weights, scan_layer
+
+CODES = ("rnn", "lstm", "gru", "carry_lstm")  # the cells of plan.h, in its order
+_CALL = struct.Struct("@43q")
+_NONE = (0, 0, 0)  # no array: its address and two strides
+_MOST_KEPT = 32
+_empty = functools.partial(torch.empty, dtype=torch.float32, device="cpu")  # whatever the defaults are
+
+
+class Layer(NamedTuple):
+    """What is the same in every call of a layer.
+
+    Attributes:
+        library: the kernels.
+        cell: a key of CELLS.
+        nonlinearity: a key of ACTIVATIONS.
+    """
+
+    library: Library
+    cell: str
+    nonlinearity: str
+
+
+class _Spare:
+    """Buffers that are not in use, the newest last."""
+
+    def __init__(self) -> None:
+        self._kept: list[Tensor] = []
+        self._guard = threading.Lock()
+
+    def take(self, size: int) -> Tensor:
+        with self._guard:
+            for index in range(len(self._kept) - 1, -1, -1):
+                if size <= self._kept[index].numel() <= 2 * size:
+                    return self._kept.pop(index)
+        return _empty(size)
+
+    def give(self, *buffers: Tensor) -> None:
+        with self._guard:
+            self._kept.extend(buffers)
+            del self._kept[:-_MOST_KEPT]
+
+
+_spare = _Spare()
+
+
+def run(
+    layer: Layer, x: Tensor, lengths: Tensor | None, state: State | None, weights: Sequence[Weights]
+) -> tuple[Tensor, State]:
+    """Run a layer; gradients flow to everything that asks for them.
+
+    Args:
+        x: (batch, time, inputs).
+        lengths: (batch,) valid steps, or None.
+        state: initial state, each part (directions, batch, hidden); zero if None.
+        weights: of each direction.
+
+    Returns:
+        outputs (batch, time, directions * hidden), zero in the padding, and the final state.
+
+    Raises:
+        ValueError: if sizes or types do not fit each other, or a length is negative or beyond the last step.
+    """
+    tensors = [x, *(state or (None,) * len(CELLS[layer.cell].states)), *(tensor for own in weights for tensor in own)]
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        output, *final = _Run.apply(layer, lengths, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        arguments = _Arguments.of(layer, lengths, tensors)
+        output, final = _forward(arguments, buffers=None)
+    return output, tuple(final)
+
+
+class _Arguments(NamedTuple):
+    """The arguments of a call, as the kernels take them."""
+
+    layer: Layer
+    x: Tensor
+    lengths: Tensor | None
+    state: list[Tensor | None]
+    weights: list[list[Tensor | None]]
+
+    @classmethod
+    def of(cls, layer: Layer, lengths: Tensor | None, tensors: Sequence[Tensor | None]) -> _Arguments:
+        x, *rest = tensors
+        assert x is not None
+        _check(layer, x, lengths, rest)
+        if x.stride(2) != 1:
+            x = x.contiguous()
+        flat = [None if tensor is None else tensor.contiguous() for tensor in rest]
+        parts = len(CELLS[layer.cell].states)
+        weights = [flat[start : start + len(NAMES)] for start in range(parts, len(flat), len(NAMES))]
+        if lengths is not None:
+            lengths = lengths.to(torch.int64).contiguous()
+        return cls(layer, x, lengths, flat[:parts], weights)
+
+    def call(self, direction: int, training: bool) -> list[int]:
+        """The first fields of a ``struct call``, up to `lengths`."""
+        x, w_hh = self.x, self.weights[direction][1]
+        assert w_hh is not None
+        return [
+            CODES.index(self.layer.cell),
+            self.layer.nonlinearity == "relu",
+            torch.get_num_threads(),
+            direction,
+            training,
+            *x.shape,
+            w_hh.shape[1],
+            x.data_ptr(),
+            x.stride(0),
+            x.stride(1),
+            _address(self.lengths),
+        ]
+
+
+def _check(layer: Layer, x: Tensor, lengths: Tensor | None, rest: Sequence[Tensor | None]) -> None:
+    """The kernels believe what they are told: nothing may reach them that would have them read elsewhere."""
+    kind = CELLS[layer.cell]
+    parts, count = len(kind.states), (len(rest) - len(kind.states)) // len(NAMES)
+    weight = rest[parts + 1]
+    assert weight is not None
+    hidden = weight.shape[1]
+    rows = len(kind.gates) * hidden
+    state, own = (count, len(x), hidden), ((rows, x.shape[-1]), (rows, hidden), (hidden, hidden), (rows,), (rows,))
+    for tensor, shape in zip(rest, (state,) * parts + own * count, strict=True):
+        if tensor is not None and (tensor.shape != shape or tensor.dtype != torch.float32):
+            raise ValueError(f"a tensor is {tensor.dtype} {tuple(tensor.shape)}, not float32 {shape}")
+    if x.dim() != 3 or not x.numel() or x.dtype != torch.float32:
+        raise ValueError(
+            f"the input is {x.dtype} {tuple(x.shape)}, not float32 (batch, time, inputs), none of them zero"
+        )
+    if lengths is not None and lengths.shape != x.shape[:1]:
+        raise ValueError(f"there are {tuple(lengths.shape)} lengths for {len(x)} sequences")
+
+
+def _address(tensor: Tensor | None, index: int = 0) -> int:
+    """Where a contiguous tensor's element `index` of the first dimension begins; 0 for no tensor."""
+    return 0 if tensor is None else tensor.data_ptr() + (4 * index * tensor.stride(0) if index else 0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _sizes(library: Library, backward: bool, *sizes: int) -> tuple[int, int]:
+    found = (ctypes.c_int64 * 2)()
+    library.sizes(_CALL.pack(*sizes[:9], *[0] * 34), library.index, backward, found)
+    return found[0], found[1]
+
+
+def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+    """Outputs and final state; what the backward pass needs goes into `buffers`, one a direction."""
+    layer, x, count = arguments.layer, arguments.x, len(arguments.weights)
+    hidden = arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
+    output = _empty((*x.shape[:2], count * hidden))
+    final = [_empty((count, len(x), hidden)) for _ in arguments.state]
+    for direction, weights in enumerate(arguments.weights):
+        head = arguments.call(direction, buffers is not None)
+        saved_size, scratch_size = _sizes(layer.library, False, *head[:9])
+        saved, scratch = _spare.take(saved_size) if saved_size else None, _spare.take(scratch_size)
+        call = _CALL.pack(
+            *head,
+            output.data_ptr() + 4 * direction * hidden,
+            output.stride(0),
+            output.stride(1),
+            *_pair([_address(part, direction) for part in arguments.state]),
+            *_pair([_address(part, direction) for part in final]),
+            *[_address(weight) for weight in weights],
+            _address(saved),
+            scratch.data_ptr(),
+            *[0] * 16,
+        )
+        status = layer.library.forward(call, layer.library.index)
+        _spare.give(scratch)
+        if status:
+            raise ValueError("a length is negative or beyond the last step")
+        if buffers is not None and saved is not None:
+            buffers.append(saved)
+    return output, final
+
+
+def _pair(addresses: list[int]) -> list[int]:
+    """The addresses of h and c, 0 for the carry that a cell has not."""
+    return [*addresses, 0][:2]
+
+
+class _Run(torch.autograd.Function):
+    """A layer as one node of the graph; a gradient of a gradient goes through torch's own operations."""
+
+    @staticmethod
+    def forward(ctx: Any, layer: Layer, lengths: Tensor | None, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        arguments = _Arguments.of(layer, lengths, tensors)
+        ctx.layer, ctx.lengths, ctx.buffers = layer, lengths, []
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        output, final = _forward(arguments, ctx.buffers)
+        return output, *final
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, None, *_through_torch(ctx, tensors, gradients)
+        arguments = _Arguments.of(ctx.layer, ctx.lengths, tensors)
+        if ctx.buffers is None:  # used up by an earlier pass through a retained graph
+            ctx.buffers = []
+            _forward(arguments, ctx.buffers)
+        buffers, ctx.buffers = ctx.buffers, None
+        found = _backward(arguments, buffers, gradients, ctx.needs_input_grad[2:])
+        _spare.give(*buffers)
+        return None, None, *found
+
+
+def _backward(
+    arguments: _Arguments, buffers: list[Tensor], gradients: Sequence[Tensor | None], needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients of input, state and weights, in the order of `run`."""
+    library, x = arguments.layer.library, arguments.x
+    dy, *final = [None if gradient is None else gradient.contiguous() for gradient in gradients]
+    dx = _empty(x.shape) if needed[0] else None
+    state = [_empty(_state_shape(arguments)) if need else None for need in needed[1 : 1 + len(arguments.state)]]
+    found = [dx, *state]
+    for direction, weights in enumerate(arguments.weights):
+        own = [None if weight is None else _empty(weight.shape) for weight in weights]
+        hidden = own[1].shape[1]  # type: ignore[union-attr]
+        head = arguments.call(direction, True)
+        scratch = _spare.take(_sizes(library, True, *head[:9])[1])
+        call = _CALL.pack(
+            *head,
+            *[0] * 7,
+            *[_address(weight) for weight in weights],
+            buffers[direction].data_ptr(),
+            scratch.data_ptr(),
+            *(_NONE if dy is None else (dy.data_ptr() + 4 * direction * hidden, dy.stride(0), dy.stride(1))),
+            *_pair([_address(part, direction) for part in final]),
+            *(_NONE if dx is None else (dx.data_ptr(), dx.stride(0), dx.stride(1))),
+            direction,
+            *_pair([_address(part, direction) for part in state]),
+            *[_address(gradient) for gradient in own],
+        )
+        library.backward(call, library.index)
+        _spare.give(scratch)
+        found.extend(own)
+    return found
+
+
+def _state_shape(arguments: _Arguments) -> tuple[int, int, int]:
+    """(directions, batch, hidden)."""
+    return len(arguments.weights), len(arguments.x), arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
+
+
+def _through_torch(ctx: Any, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Any]:
+    """The same gradients with a graph of their own, for whoever differentiates them again."""
+    layer: Layer = ctx.layer
+    x, *rest = tensors
+    assert x is not None
+    parts = len(CELLS[layer.cell].states)
+    weights = [tuple(rest[start : start + len(NAMES)]) for start in range(parts, len(rest), len(NAMES))]
+    zero = x.new_zeros(len(weights), len(x), weights[0][1].shape[1])  # type: ignore[union-attr]
+    state = tuple(zero if part is None else part for part in rest[:parts])
+    output, final = scan_layer(CELLS[layer.cell], ACTIVATIONS[layer.nonlinearity], x, ctx.lengths, state, weights)
+    given = [(answer, g) for answer, g in zip((output, *final), gradients, strict=True) if g is not None]
+    asked = [t for t, needed in zip(tensors, ctx.needs_input_grad[2:], strict=True) if needed and t is not None]
+    answers, weights_of_answers = [list(column) for column in zip(*given, strict=True)]
+    found = iter(torch.autograd.grad(answers, asked, weights_of_answers, create_graph=True, allow_unused=True))
+    return [next(found) if needed and t is not None else None
+            for t, needed in zip(tensors, ctx.needs_input_grad[2:], strict=True)]  # fmt: skip

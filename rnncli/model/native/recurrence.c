@@ -1,0 +1,515 @@
+/* Recurrent layers on a CPU: rnn, lstm, gru and carry_lstm in one direction, forward and backward, in float32.
+ *
+ * Plain C without dependencies; layer.py calls it. Rows of a batch are independent through time, so that a thread takes
+ * a block of rows through the whole sequence; the gradients of the weights are one product over all steps and rows at
+ * the end. The results' bits depend on the instruction set, and not on the number of threads. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan.h"
+#include "pool.h"
+
+#ifndef SOURCE_HASH
+#define SOURCE_HASH "unknown"
+#endif
+
+#define ALWAYS inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
+/* How much is worked through at a time, for the sake of caches; of sums that are added up, for exactness too. */
+enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(x) JOIN(x, SET)
+
+#ifndef __x86_64__
+#define WITH_PORTABLE
+#endif
+#ifdef WITH_PORTABLE
+/* Portable: vectors of four floats. */
+#define SET portable
+#define TITLE "portable"
+#define LANES 4
+#define MOST 24
+#ifdef __ARM_NEON
+#include <arm_neon.h>
+#define FMA(a, b, c) ((vec)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
+#define SPREAD(x) ((vec)vdupq_n_f32(x))
+#define UPPER(limit, x) ((vec)vminq_f32((float32x4_t)(limit), (float32x4_t)(x)))
+#define LOWER(limit, x) ((vec)vmaxq_f32((float32x4_t)(limit), (float32x4_t)(x)))
+#define ROWS_OF_2 8
+#define ROWS_OF_3 6
+#define ROWS_OF_4 6
+#else
+#define FMA(a, b, c) ((a) * (b) + (c))
+#define SPREAD(x) ((vec){(x), (x), (x), (x)})
+#define UPPER(limit, x) NAME(upper)(limit, x)
+#define LOWER(limit, x) NAME(lower)(limit, x)
+typedef float vec_portable __attribute__((vector_size(16)));
+typedef int32_t ints_portable __attribute__((vector_size(16)));
+static ALWAYS vec_portable choose(ints_portable mask, vec_portable a, vec_portable b)
+{
+    return (vec_portable)((mask & (ints_portable)a) | (~mask & (ints_portable)b));
+}
+static ALWAYS vec_portable NAME(upper)(vec_portable limit, vec_portable x)
+{
+    return choose((ints_portable)(x > limit), limit, x);
+}
+static ALWAYS vec_portable NAME(lower)(vec_portable limit, vec_portable x)
+{
+    return choose((ints_portable)(x < limit), limit, x);
+}
+#define ROWS_OF_2 4
+#define ROWS_OF_3 4
+#define ROWS_OF_4 3
+#endif
+#include "kernels.h"
+#endif
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* AVX2: 16 registers of eight floats. A comparison with no number gives the second operand, x. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#define SET avx2
+#define TITLE "avx2"
+#define LANES 8
+#define MOST 12
+#define FMA(a, b, c) ((vec)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define SPREAD(x) ((vec)_mm256_set1_ps(x))
+#define UPPER(limit, x) ((vec)_mm256_min_ps((__m256)(limit), (__m256)(x)))
+#define LOWER(limit, x) ((vec)_mm256_max_ps((__m256)(limit), (__m256)(x)))
+#define ROWS_OF_2 6
+#define ROWS_OF_3 4
+#define ROWS_OF_4 3
+#include "kernels.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+/* AVX-512: 32 registers of sixteen floats. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")
+#endif
+#define SET avx512
+#define TITLE "avx512"
+#define LANES 16
+#define MOST 24
+#define FMA(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define SPREAD(x) ((vec)_mm512_set1_ps(x))
+#define UPPER(limit, x) ((vec)_mm512_min_ps((__m512)(limit), (__m512)(x)))
+#define LOWER(limit, x) ((vec)_mm512_max_ps((__m512)(limit), (__m512)(x)))
+#define ROWS_OF_2 8
+#define ROWS_OF_3 8
+#define ROWS_OF_4 6
+#include "kernels.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+/* ------------------------------------------------------------------------------------------- which kernels -- */
+
+static const struct kernels *const SETS[] = {
+#ifdef __x86_64__
+    &kernels_avx512,
+    &kernels_avx2,
+#endif
+#ifdef WITH_PORTABLE
+    &kernels_portable,
+#endif
+};
+
+static int runs_here(const struct kernels *kernels)
+{
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    if (kernels == &kernels_avx512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+               && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (kernels == &kernels_avx2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return kernels != NULL;
+}
+enum { SET_COUNT = sizeof SETS / sizeof SETS[0] };
+
+/* The name of an instruction set, fastest first; null past the last. */
+const char *rnncli_set_name(int64_t set) { return set >= 0 && set < SET_COUNT ? SETS[set]->name : NULL; }
+
+int64_t rnncli_set_runs_here(int64_t set) { return runs_here(SETS[set]); }
+
+/* The hash of the source that this was compiled from. */
+const char *rnncli_source_hash(void) { return SOURCE_HASH; }
+
+/* ------------------------------------------------------------------------------------------------- the plan -- */
+
+static const int SLOT_GATES[4] = {0, 1, 2, 3};
+static const int GRU_X_GATES[3] = {2, 0, 1}; /* slots: n of the input, r, z, n of the state */
+
+/* A piece of an arena that grows by whole cache lines; without memory it only counts. */
+static void *carve(float **arena, int64_t *size, int64_t floats)
+{
+    float *at = *arena;
+    floats = rounded_up(floats, 16);
+    *size += floats;
+    if (at)
+        *arena = at + floats;
+    return at;
+}
+
+/* Lay out a call, or only say how large its arenas are: its pointers are then null. */
+static void make_plan(struct plan *p, const struct call *c, const struct kernels *kernels, int backward,
+                      int64_t sizes[2])
+{
+    const int64_t lanes = kernels->lanes, vectors_of_units = (c->hidden + lanes - 1) / lanes;
+    const int carries = c->cell == LSTM || c->cell == CARRY_LSTM;
+    int64_t abreast = 1; /* vectors of one gate in a panel, so that a tile has four vectors if it can */
+    for (int64_t i = 2; i <= 4 && c->cell == RNN; i++)
+        abreast = vectors_of_units % i == 0 ? i : abreast;
+    p->call = c;
+    p->lanes = lanes;
+    p->vectors = c->cell == RNN ? abreast : 4;
+    p->units = abreast * lanes;
+    p->panels = vectors_of_units / abreast;
+    p->padded = p->panels * p->units;
+    p->h_at = carries ? p->padded : 0;
+    p->x_at = p->h_at + p->padded;
+    p->row = (rounded_up(p->x_at + 1 + c->inputs, 16) / 16 | 1) * 16; /* an odd number of lines: rows spread over sets */
+    p->row_slots = c->training ? c->steps + 1 : 2;
+    p->gate_slots = c->training ? c->steps : 1;
+    const int64_t shares = c->threads * ((c->batch + MOST_ROWS * c->threads - 1) / (MOST_ROWS * c->threads));
+    p->block = rounded_up((c->batch + shares - 1) / shares, 6);
+    p->blocks = (c->batch + p->block - 1) / p->block;
+    p->pieces = (h_columns(p) + MOST_COLUMNS - 1) / MOST_COLUMNS;
+    p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 24);
+    p->pieces = (h_columns(p) + p->piece - 1) / p->piece;
+    p->group = c->threads > 1 ? (p->panels + 2 * c->threads - 1) / (2 * c->threads) : p->panels;
+    p->groups = (p->panels + p->group - 1) / p->group;
+    p->chunk_steps = GRADIENTS_AT_ONCE / (p->vectors * lanes);
+    p->dx_padded = rounded_up(c->inputs, lanes);
+
+    const int64_t wide = p->vectors * lanes, hidden = c->hidden, inputs = 1 + c->inputs;
+    float *saved = c->saved, *scratch = c->scratch, **of_steps = c->training ? &saved : &scratch;
+    int64_t *size_of_steps = c->training ? &sizes[0] : &sizes[1];
+    sizes[0] = sizes[1] = 0;
+    p->rows = carve(of_steps, size_of_steps, p->row_slots * c->batch * p->row);
+    p->gates = carve(of_steps, size_of_steps,
+                     c->training ? p->panels * p->gate_slots * c->batch * wide : c->batch * wide);
+    p->order = carve(&scratch, &sizes[1], c->batch);
+    p->active = carve(&scratch, &sizes[1], c->steps + 1);
+    const int gru = c->cell == GRU, carry = c->cell == CARRY_LSTM;
+    const int64_t used = gru ? 3 * lanes : wide;
+    if (!backward) {
+        p->pack_h = carve(&scratch, &sizes[1], p->panels * (hidden + (gru ? 1 : inputs)) * used);
+        p->pack_x = carve(&scratch, &sizes[1], gru ? p->panels * inputs * used : 0);
+        p->pack_c = carve(&scratch, &sizes[1], carry ? p->panels * hidden * lanes : 0);
+        return;
+    }
+    p->pack_h = carve(&scratch, &sizes[1], p->panels * used * p->padded);
+    p->pack_x = carve(&scratch, &sizes[1], p->panels * used * p->dx_padded);
+    p->pack_c = carve(&scratch, &sizes[1], carry ? p->panels * lanes * p->padded : 0);
+    p->grad_h = carve(&scratch, &sizes[1], p->panels * h_columns(p) * used);
+    p->grad_x = carve(&scratch, &sizes[1], gru ? p->panels * inputs * used : 0);
+    p->grad_c = carve(&scratch, &sizes[1], carry ? p->panels * hidden * lanes : 0);
+    p->dh = carve(&scratch, &sizes[1], c->batch * p->padded);
+    p->dc = carve(&scratch, &sizes[1], c->batch * p->padded);
+    p->dx = carve(&scratch, &sizes[1], c->batch * p->dx_padded);
+    const int64_t floats_a_run = sizeof(struct run) / sizeof(float);
+    const int64_t most_runs = c->steps + c->steps * c->batch / p->chunk_steps + 2;
+    p->time_runs = carve(&scratch, &sizes[1], most_runs * floats_a_run);
+    p->chunks = carve(&scratch, &sizes[1], most_runs * (int64_t)(sizeof(struct chunk) / sizeof(float)));
+    p->h_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
+    p->c_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
+}
+
+/* Sort the rows by length, longest first and else in their order, and count the valid rows of every step.
+ * Zero if a length is none. */
+static int sort_rows(struct plan *p)
+{
+    const struct call *c = p->call;
+    if (!c->lengths) {
+        for (int64_t row = 0; row < c->batch; row++)
+            p->order[row] = (int32_t)row;
+        for (int64_t t = 0; t < c->steps; t++)
+            p->active[t] = (int32_t)c->batch;
+        return 1;
+    }
+    for (int64_t t = 0; t <= c->steps; t++)
+        p->active[t] = 0;
+    for (int64_t row = 0; row < c->batch; row++) {
+        if (c->lengths[row] < 0 || c->lengths[row] > c->steps)
+            return 0;
+        p->active[c->lengths[row]]++;
+    }
+    for (int64_t t = c->steps, place = 0; t >= 0; t--) { /* the first place of every length */
+        const int32_t count = p->active[t];
+        p->active[t] = (int32_t)place;
+        place += count;
+    }
+    for (int64_t row = 0; row < c->batch; row++)
+        p->order[p->active[c->lengths[row]]++] = (int32_t)row;
+    for (int64_t t = 0; t < c->steps; t++) /* now the end of the places of every length, and so of all that are longer */
+        p->active[t] = p->active[t + 1];
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------------- packing -- */
+
+/* Where a lane of a panel's vector takes its row of a weight matrix from; -1 where there is no unit. */
+static int64_t matrix_row(const struct plan *p, int64_t panel, int gate, int64_t unit)
+{
+    const int64_t index = panel * p->units + unit;
+    return index < p->call->hidden ? gate * p->call->hidden + index : -1;
+}
+
+/* The vector `v` of a panel: its gate and first unit. */
+static int64_t first_unit(const struct plan *p, int64_t v) { return p->call->cell == RNN ? v * p->lanes : 0; }
+static int gate_of(const struct plan *p, const int *gates, int64_t v) { return p->call->cell == RNN ? 0 : gates[v]; }
+
+/* Weights as the forward products read them: [panel][column][vector][lane]; panels lie `stride` floats apart. */
+static void pack(const struct plan *p, const float *weight, int64_t columns, const int *gates, int64_t vectors,
+                 float *out, int64_t stride)
+{
+    for (int64_t panel = 0; panel < p->panels; panel++)
+        for (int64_t i = 0; i < vectors * p->lanes; i++) {
+            const int64_t v = i / p->lanes, unit = first_unit(p, v) + i % p->lanes;
+            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), unit);
+            float *to = out + panel * stride + i;
+            for (int64_t k = 0; k < columns; k++)
+                to[k * vectors * p->lanes] = row < 0 ? 0.0f : weight[row * columns + k];
+        }
+}
+
+/* The gradient of weights from that form to torch's. */
+static void unpack(const struct plan *p, const float *packed, int64_t stride, int64_t columns, const int *gates,
+                   int64_t vectors, float *gradient)
+{
+    for (int64_t panel = 0; panel < p->panels; panel++)
+        for (int64_t i = 0; i < vectors * p->lanes; i++) {
+            const int64_t v = i / p->lanes, unit = first_unit(p, v) + i % p->lanes;
+            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), unit);
+            const float *from = packed + panel * stride + i;
+            for (int64_t k = 0; row >= 0 && k < columns; k++)
+                gradient[row * columns + k] = from[k * vectors * p->lanes];
+        }
+}
+
+/* Weights as the backward products read them: four vectors of columns at a time, [columns][panel][vector][lane]. */
+static void pack_transposed(const struct plan *p, const float *weight, int64_t columns, int64_t padded,
+                            const int *gates, int64_t vectors, float *out)
+{
+    const int64_t lanes = p->lanes, steps = p->panels * vectors * lanes;
+    for (int64_t column = 0; column < padded; column += 4 * lanes) {
+        const int64_t width = smaller(4 * lanes, padded - column);
+        float *to = out + column * steps;
+        for (int64_t k = 0; k < steps; k++, to += width) {
+            const int64_t panel = k / (vectors * lanes), v = k / lanes % vectors;
+            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + k % lanes);
+            const int64_t some = row < 0 ? 0 : smaller(width, columns - column);
+            for (int64_t i = 0; i < some; i++)
+                to[i] = weight[row * columns + column + i];
+            for (int64_t i = some < 0 ? 0 : some; i < width; i++)
+                to[i] = 0.0f;
+        }
+    }
+}
+
+static void pack_forward(const struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t hidden = c->hidden, inputs = 1 + c->inputs, wide = p->vectors * p->lanes;
+    if (c->cell != GRU) {
+        const int64_t stride = (hidden + inputs) * wide;
+        pack(p, c->w_hh, hidden, SLOT_GATES, p->vectors, p->pack_h, stride);
+        pack(p, c->w_ih, c->inputs, SLOT_GATES, p->vectors, p->pack_h + (hidden + 1) * wide, stride);
+        if (c->cell == CARRY_LSTM)
+            pack(p, c->w_ch, hidden, SLOT_GATES, 1, p->pack_c, hidden * p->lanes);
+    } else {
+        pack(p, c->w_hh, hidden, SLOT_GATES, 3, p->pack_h, (hidden + 1) * 3 * p->lanes);
+        pack(p, c->w_ih, c->inputs, GRU_X_GATES, 3, p->pack_x + 3 * p->lanes, inputs * 3 * p->lanes);
+    }
+}
+
+/* Biases: one row of the packed weights, for the input that is always one; gru's n has one for either product. */
+static void pack_biases(const struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t hidden = c->hidden, inputs = 1 + c->inputs, vectors = c->cell == GRU ? 3 : p->vectors;
+    const int64_t lanes = p->lanes, wide = vectors * lanes;
+    const int *gates = c->cell == GRU ? GRU_X_GATES : SLOT_GATES;
+    for (int64_t panel = 0; panel < p->panels; panel++)
+        for (int64_t i = 0; i < wide; i++) {
+            const int64_t v = i / lanes, row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + i % lanes);
+            const float in = c->b_ih && row >= 0 ? c->b_ih[row] : 0.0f, own = c->b_hh && row >= 0 ? c->b_hh[row] : 0.0f;
+            if (c->cell != GRU) {
+                p->pack_h[panel * (hidden + inputs) * wide + hidden * wide + i] = in + own;
+                continue;
+            }
+            p->pack_x[panel * inputs * wide + i] = v == 0 ? in : in + own;
+            if (v == 0) /* n stands first among the input's vectors and last among the state's */
+                p->pack_h[panel * (hidden + 1) * wide + hidden * wide + 2 * lanes + i] = own;
+        }
+}
+
+static void pack_backward(struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t vectors = c->cell == GRU ? 3 : p->vectors;
+    pack_transposed(p, c->w_hh, c->hidden, p->padded, SLOT_GATES, vectors, p->pack_h);
+    if (c->dx)
+        pack_transposed(p, c->w_ih, c->inputs, p->dx_padded, c->cell == GRU ? GRU_X_GATES : SLOT_GATES, vectors,
+                        p->pack_x);
+    if (c->cell == CARRY_LSTM)
+        pack_transposed(p, c->w_ch, c->hidden, p->padded, SLOT_GATES, 1, p->pack_c);
+}
+
+/* The valid rows of all steps, in chunks whose dz stays in the first-level cache while all columns pass by. */
+static void list_chunks(struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t wide = p->vectors * p->lanes;
+    struct run *run = p->time_runs;
+    int64_t steps = 0;
+    *run = (struct run){0, 0, 0};
+    p->chunks[0] = (struct chunk){run, 1};
+    p->chunk_count = 1;
+    for (int64_t s = 0; s < c->steps; s++) {
+        const int64_t rows = p->active[c->reversed ? c->steps - 1 - s : s];
+        for (int64_t row = 0; row < rows;) {
+            const int64_t at = s * c->batch + row, some = smaller(rows - row, p->chunk_steps - steps);
+            if (some == 0) { /* the chunk is full */
+                *++run = (struct run){at * p->row, at * wide, 0};
+                p->chunks[p->chunk_count++] = (struct chunk){run, 1};
+                steps = 0;
+                continue;
+            }
+            if (run->a + run->count * p->row != at * p->row) { /* padding lies between */
+                *++run = (struct run){at * p->row, at * wide, 0};
+                p->chunks[p->chunk_count - 1].count++;
+            }
+            run->count += some;
+            steps += some;
+            row += some;
+        }
+    }
+}
+
+/* What the backward products run over: the panels of a step's dz, and the valid rows of all steps. */
+static void list_runs(struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t wide = p->vectors * p->lanes, used = c->cell == GRU ? 3 * p->lanes : wide;
+    const int64_t panel_size = c->steps * c->batch * wide;
+    for (int64_t panel = 0; panel < p->panels; panel++) {
+        p->h_runs[panel] = (struct run){panel * panel_size, panel * used, used};
+        p->c_runs[panel] = (struct run){panel * panel_size, panel * p->lanes, p->lanes};
+    }
+    list_chunks(p);
+}
+
+static void unpack_biases(const struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t vectors = c->cell == GRU ? 3 : p->vectors, lanes = p->lanes, wide = vectors * lanes;
+    const int64_t of_ones = p->padded * wide, stride = h_columns(p) * wide;
+    const int *gates = c->cell == GRU ? GRU_X_GATES : SLOT_GATES;
+    for (int64_t panel = 0; panel < p->panels; panel++)
+        for (int64_t i = 0; i < wide; i++) {
+            const int64_t v = i / lanes, row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + i % lanes);
+            const float *own = p->grad_h + panel * stride + of_ones;
+            if (row < 0)
+                continue;
+            if (c->db_ih)
+                c->db_ih[row] = c->cell == GRU ? p->grad_x[panel * (1 + c->inputs) * wide + i] : own[i];
+            if (c->db_hh) /* gru's n stands last among the state's vectors, r and z one place earlier */
+                c->db_hh[row] = c->cell == GRU ? own[v == 0 ? 2 * lanes + i : i - lanes] : own[i];
+        }
+}
+
+static void unpack_gradients(const struct plan *p)
+{
+    const struct call *c = p->call;
+    const int64_t vectors = c->cell == GRU ? 3 : p->vectors, wide = vectors * p->lanes, stride = h_columns(p) * wide;
+    unpack(p, p->grad_h, stride, c->hidden, SLOT_GATES, vectors, c->dw_hh);
+    if (c->cell == GRU)
+        unpack(p, p->grad_x + wide, (1 + c->inputs) * wide, c->inputs, GRU_X_GATES, vectors, c->dw_ih);
+    else
+        unpack(p, p->grad_h + (p->padded + 1) * wide, stride, c->inputs, SLOT_GATES, vectors, c->dw_ih);
+    if (c->cell == CARRY_LSTM)
+        unpack(p, p->grad_c, c->hidden * p->lanes, c->hidden, SLOT_GATES, 1, c->dw_ch);
+    unpack_biases(p);
+}
+
+/* ---------------------------------------------------------------------------------------------- entry points -- */
+
+struct task {
+    const struct plan *plan;
+    void (*work)(const struct plan *, int64_t);
+};
+
+static void do_task(const void *context, int64_t index)
+{
+    const struct task *task = context;
+    task->work(task->plan, index);
+}
+
+static void in_parallel(const struct plan *p, void (*work)(const struct plan *, int64_t), int64_t tasks)
+{
+    const struct task task = {p, work};
+    rnncli_run(do_task, &task, tasks, p->call->threads);
+}
+
+/* Floats of `saved` and `scratch` that a call needs. */
+void rnncli_sizes(const struct call *call, int64_t set, int64_t backward, int64_t sizes[2])
+{
+    struct call empty = *call;
+    struct plan plan;
+    empty.saved = empty.scratch = NULL;
+    make_plan(&plan, &empty, SETS[set], (int)backward, sizes);
+}
+
+/* Outputs and final state; with `training` set, `saved` then holds what rnncli_backward needs. Not zero, and nothing
+ * done, if a length is negative or beyond the last step. */
+int64_t rnncli_forward(const struct call *call, int64_t set)
+{
+    struct plan plan;
+    int64_t sizes[2];
+    make_plan(&plan, call, SETS[set], 0, sizes);
+    if (!sort_rows(&plan))
+        return 1;
+    pack_forward(&plan);
+    pack_biases(&plan);
+    in_parallel(&plan, SETS[set]->forward, plan.blocks);
+    return 0;
+}
+
+/* Gradients of everything, from those of outputs and final state; `saved` is used up. */
+void rnncli_backward(const struct call *call, int64_t set)
+{
+    struct plan plan;
+    int64_t sizes[2];
+    make_plan(&plan, call, SETS[set], 1, sizes);
+    sort_rows(&plan);
+    pack_backward(&plan);
+    list_runs(&plan);
+    in_parallel(&plan, SETS[set]->backward, plan.blocks);
+    in_parallel(&plan, SETS[set]->gradient, plan.groups * plan.pieces);
+    unpack_gradients(&plan);
+}
