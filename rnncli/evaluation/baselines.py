@@ -156,6 +156,8 @@ def _ridge_last_row(past: History) -> Answer:
     inputs = np.concatenate([np.nan_to_num(inputs), np.ones((len(inputs), 1))], axis=1)
     rows = past.origins - 1
     rows = rows[past.panel.observed[rows, :count].all(axis=1)]
+    if not len(rows):
+        return mean(past)
     penalty = RIDGE_PENALTY * len(rows) * np.diag([1.0] * (inputs.shape[1] - 1) + [1e-9])
     own = inputs[rows]
     weights = np.linalg.solve(own.T @ own + penalty, own.T @ past.panel.values[rows, :count])

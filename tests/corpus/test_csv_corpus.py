@@ -41,6 +41,9 @@ ENCODED = {
     "UTF-16 big": Case(b"\xfe\xff" + table().encode("utf-16-be"), "UTF-16|data.encoding: utf-16", 1),
     "UTF-16 little, no mark": Case(table().encode("utf-16-le"), "UTF-16|data.encoding: utf-16-le", 1),
     "UTF-16 big, no mark": Case(table().encode("utf-16-be"), "UTF-16|data.encoding: utf-16-be", 1),
+    "UTF-16 little, no mark, beyond ASCII": Case(
+        cell("é", column=2).encode("utf-16-le"), "UTF-16|data.encoding: utf-16-le", 1
+    ),
     "UTF-32": Case(table().encode("utf-32"), "UTF-32|data.encoding: utf-32", 1),
     "UTF-32 big": Case(b"\x00\x00\xfe\xff" + table().encode("utf-32-be"), "UTF-32|data.encoding: utf-32", 1),
     "UTF-32 little, no mark": Case(table().encode("utf-32-le"), "UTF-32|data.encoding: utf-32-le", 1),

@@ -155,7 +155,7 @@ def test_the_seed_decides_which_series_are_held_out():
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
-    st.lists(st.integers(2, 30), min_size=2, max_size=4), st.floats(0.1, 0.3), st.floats(0.1, 0.3), st.integers(0, 5)
+    st.lists(st.integers(4, 30), min_size=2, max_size=4), st.floats(0.1, 0.3), st.floats(0.1, 0.3), st.integers(0, 5)
 )
 def test_every_part_has_its_share_of_each_class(sizes, validation, test, seed):
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnncli.data.reading import zones
 from rnncli.data.reading.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, recognise, split_form
 
+_WHOLE = r"[-+]?[0-9]{1,18}"
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 to the years 1 and 9999
 _STRPTIME = "data.time_format: '%d/%m/%Y %H:%M'"
 
@@ -152,12 +153,12 @@ def _read(texts: pd.Series[str], form: Form) -> NDArray[np.generic]:
 
 
 def _numbers(texts: pd.Series[str], base: str) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
-    fits = np.isfinite(numbers)
     if base == NUMBER:
-        return numbers, fits
-    fits &= numbers == np.round(numbers)
-    return texts.str.strip().astype("int64").to_numpy() if fits.all() else numbers, fits
+        numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
+        return numbers, np.isfinite(numbers)
+    plain = texts.str.strip()
+    fits = plain.str.fullmatch(_WHOLE).to_numpy(dtype=bool)
+    return plain.where(fits, "0").astype("int64").to_numpy(), fits
 
 
 def _since_1970(texts: pd.Series[str], base: str) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

@@ -46,7 +46,7 @@ def plain_text(raw: Iterable[bytes], name: str, encoding: str) -> Iterator[bytes
     for text in _one_line_end(_decoded(raw, name, encoding)):
         if start and text:
             text, start = text.removeprefix(_MARK), False
-        _refuse_nul(text, name, line, encoding)
+        _refuse_nul(text, name, line)
         line += text.count(b"\n")
         body = text.rstrip(b"\n")
         if body:
@@ -115,7 +115,7 @@ def refuse_formats(start: bytes, name: str, encoding: str) -> None:
         raise DataError(f"is {what}", "save it as CSV", Place(name, 1))
 
 
-def _refuse_nul(text: bytes, name: str, line: int, encoding: str) -> None:
+def _refuse_nul(text: bytes, name: str, line: int) -> None:
     found = text.find(b"\0")
     if found < 0:
         return
@@ -136,6 +136,8 @@ def _not_text(error: UnicodeError, data: bytes, before: tuple[int, int], name: s
     prefix = data[:at]
     line = lines + (prefix.count(b"\n") or prefix.count(b"\r")) + 1
     known = codecs.lookup(encoding).name
+    if known == "utf-8":  # UTF-16 is more than bytes that are not UTF-8
+        _refuse_nul(prefix, name, lines + 1)
     shown = "UTF-8" if known == "utf-8" else encoding
     hint = f"save it as UTF-8, or set data.encoding: {likely_encoding(data)}" if known == "utf-8" else "is it data.encoding?"
     return DataError(f"not {shown} at byte {size + at}", hint, Place(name, line))
