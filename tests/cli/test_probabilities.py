@@ -144,7 +144,8 @@ def test_a_category_that_is_new_is_one_warning_and_no_row_less(tmp_path, invoke)
     result = invoke("predict", tmp_path / "kinds" / "run", "--data", tmp_path / "new.csv")
     assert result.code == 0
     assert len(_rows(result.out)[1]) == len(frame)
-    (warning,) = result.err.splitlines()
+    unread, warning = result.err.splitlines()
+    assert "the model does not read" in unread
     assert f"kind: {len(frame.index[frame.index % 10 == 3])} rows hold categories not seen in training" in warning
     assert "\x1b" not in warning
 

@@ -244,7 +244,7 @@ def _write_files() -> None:
         [f"{name},{row:02d}/01/2020,{wave(row, row)}" for name in "abcdefgh" for row in range(1, 13)],
     )
 
-    _write("windows.csv", "id,group,day,later,y,x", [line.replace("a,aa", "#,aa") for line in waves("ab")])
+    _write("windows.csv", header, [line.replace("a,aa", "#,aa") for line in waves("ab")])
     Path("windows.csv").write_bytes(Path("windows.csv").read_bytes().replace(b"#", b"\x80"))
     _write("either.csv", "y;a,y", [f"{wave(row, 1)};{row % 3},{wave(row, 5)}" for row in range(90)])
     _write("commas.csv", "id,day,y", [f'a,{day},"{1 + row % 9},{100 + row}"' for row, day in enumerate(days)])
