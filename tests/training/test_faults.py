@@ -218,7 +218,7 @@ def _watch(faults: Sequence[Fault], change: Callable[[Any, str, Any], None] = se
     def watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def replacement(*arguments: Any, **options: Any) -> Any:
-            if ".so" not in str(arguments[0]):  # the native kernels are no file of a run
+            if str(arguments[0]) != os.devnull:  # it is what the compiler reads, which is asked for its version
                 happen(kind)
             return function(*arguments, **options)
 
