@@ -23,7 +23,7 @@ def metrics_sheets(result: dict[str, Any]) -> list[Sheet]:
     rows |= result["baselines"] | ({"skill": result["skill"]} if result["skill"] else {})
     names = list(next(iter(rows.values()), {}))
     if console.wants_table():
-        spare = ("mse", "smape", "scaled_mse") if "pinball" in names else ("mse",)
+        spare = ("mse", "smape", "scaled_mse", "scaled_mae") if "pinball" in names else ("mse",)
         names = [name for name in names if name not in spare]
     return [Sheet("", ["scores", *names], [[label, *(row.get(name) for name in names)] for label, row in rows.items()])]
 

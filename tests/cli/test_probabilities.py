@@ -186,7 +186,7 @@ def test_the_table_of_scores_fits_in_80_columns(runs, invoke, run, options, monk
     table, _, sentences = result.out.rpartition("\n\n")
     assert max(len(line) for line in table.splitlines()) <= 80
     shown = {
-        "quantiles": ["pinball", "mase", "rmse"],
+        "quantiles": ["pinball", "mase", "rmse", "coverage_80", "coverage_95"],
         "point": ["smape", "rmse", "scaled_mae"],
         "tagging": ["accuracy", "f1", "cross_entropy"],
         "regression": ["rmse"],
