@@ -312,7 +312,7 @@ def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[R
     whole = lengths == lengths.max()
     del lengths  # the order below takes as much
     random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(windows))
+    order = random.permutation(np.arange(len(windows), dtype=np.int32))
     groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
     batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
     return [batches[position] for position in random.permutation(len(batches))]
