@@ -22,7 +22,7 @@ import torch
 
 from rnncli.model.backbone import Backbone
 from rnncli.model.engine import native
-from rnncli.model.native.library import Library
+from rnncli.model.native.kernels import Library
 
 CELLS = ("rnn", "lstm", "gru")
 INPUTS, STEPS = 7, 96

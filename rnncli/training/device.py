@@ -10,7 +10,7 @@ import torch
 from rnncli.config import schema
 from rnncli.errors import ResourceError, UsageError
 from rnncli.model.engine import native
-from rnncli.model.native.library import Library
+from rnncli.model.native.kernels import Library
 
 _MANY = 128 * 128 * 64  # hidden^2 * batch size from which a second thread pays
 

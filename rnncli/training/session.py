@@ -18,7 +18,7 @@ from rnncli.data.panel import Columns
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Interrupted, Place, ResourceError
 from rnncli.model.engine import native
-from rnncli.model.native.library import Library
+from rnncli.model.native.kernels import Library
 from rnncli.trained import check_weights, load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import FitState

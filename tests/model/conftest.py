@@ -8,7 +8,7 @@ import pytest
 
 from rnncli.model.backbone import Backbone
 from rnncli.model.engine import native
-from rnncli.model.native.library import Library
+from rnncli.model.native.kernels import Library
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ import torch
 
 from rnncli.model import engine
 from rnncli.model.backbone import Backbone
-from rnncli.model.native import library
-from rnncli.model.native.library import Library, UnavailableError
+from rnncli.model.native import kernels as library
+from rnncli.model.native.kernels import Library, UnavailableError
 from tests.conftest import Cli
 
 ROOT = Path(__file__).resolve().parent.parent.parent

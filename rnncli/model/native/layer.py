@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS, State
-from rnncli.model.native.library import Library
+from rnncli.model.native.kernels import Library
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
 CODES = ("rnn", "lstm", "gru", "carry_lstm")  # the cells of plan.h, in its order
@@ -31,12 +31,12 @@ class Layer(NamedTuple):
     """What is the same in every call of a layer.
 
     Attributes:
-        library: the kernels.
+        kernels: the library of them.
         cell: a key of CELLS.
         nonlinearity: a key of ACTIVATIONS.
     """
 
-    library: Library
+    kernels: Library
     cell: str
     nonlinearity: str
 
@@ -172,7 +172,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
     final = [_empty((count, len(x), hidden)) for _ in arguments.state]
     for direction, weights in enumerate(arguments.weights):
         head = arguments.call(direction, buffers is not None)
-        saved_size, scratch_size = _sizes(layer.library, False, *head[:9])
+        saved_size, scratch_size = _sizes(layer.kernels, False, *head[:9])
         saved, scratch = _spare.take(saved_size) if saved_size else None, _spare.take(scratch_size)
         call = _CALL.pack(
             *head,
@@ -186,7 +186,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
             scratch.data_ptr(),
             *[0] * 16,
         )
-        status = layer.library.forward(call, layer.library.index)
+        status = layer.kernels.forward(call, layer.kernels.index)
         _spare.give(scratch)
         if status:
             raise ValueError("a length is negative or beyond the last step")
@@ -231,7 +231,7 @@ def _backward(
     arguments: _Arguments, buffers: list[Tensor], gradients: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """The gradients of input, state and weights, in the order of `run`."""
-    library, x = arguments.layer.library, arguments.x
+    library, x = arguments.layer.kernels, arguments.x
     dy, *final = [None if gradient is None else gradient.contiguous() for gradient in gradients]
     dx = _empty(x.shape) if needed[0] else None
     state = [_empty(_state_shape(arguments)) if need else None for need in needed[1 : 1 + len(arguments.state)]]
