@@ -11,7 +11,7 @@ from typing import Any
 from rnncli import console
 from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
-from rnncli.config.load import differences, load
+from rnncli.config.load import as_settled, differences, load
 from rnncli.data.frames import open_tables
 from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
 from rnncli.evaluation.evaluate import document, score
@@ -53,8 +53,7 @@ def settle(
         return load(config, keys), resume
     old = load(str(begun_with))
     new = load(config, keys) if config else load(str(begun_with), keys)
-    if new.training.loss is None:  # what the data settled when the run began
-        new = new.model_copy(update={"training": new.training.model_copy(update={"loss": old.training.loss})})
+    new = as_settled(new, old)
     changed = {key: pair for key, pair in differences(old, new).items() if key not in free}
     if changed:
         raise ConfigError(
