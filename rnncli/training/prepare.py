@@ -27,7 +27,7 @@ from rnncli.data.windows import (
 )
 from rnncli.errors import DataError
 from rnncli.tasks.task import Task, shape_of, task_of, training_stride
-from rnncli.training.targets import check_labels, settle_seasons, settle_targets
+from rnncli.training.targets import check_labels, settle_baselines, settle_seasons, settle_targets
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     config = settle_seasons(config, columns.season)
     check_values(panel, columns)
     check_labels(panel, columns, config.task.kind)
+    config = settle_baselines(config, panel, columns)
     panel, parts = _held_out(config, panel, columns)
     scaler = fit_scaler(panel, columns, parts.train, config.scale, config.window.transform)
     return Prepared(config, panel, columns, parts, scaler)

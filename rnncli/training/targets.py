@@ -31,19 +31,7 @@ def settle_targets(config: schema.Config, columns: Columns, tables: Tables) -> t
     if kind != "tagging":
         return config, columns
     loss = config.training.loss or _loss_for(columns, tables)
-    names = TAGGING_BASELINES.get(loss, OTHER_BASELINES)
-    for name in config.evaluation.baselines or ():
-        if name not in names:
-            hint = f"evaluation.baselines: {', '.join(names)}"
-            raise DataError(f"the baseline {name} is not for tagging with {loss}", hint)
-    settled = config.model_copy(
-        update={
-            "training": config.training.model_copy(update={"loss": loss}),
-            "evaluation": config.evaluation.model_copy(
-                update={"baselines": names if config.evaluation.baselines is None else config.evaluation.baselines}
-            ),
-        }
-    )
+    settled = config.model_copy(update={"training": config.training.model_copy(update={"loss": loss})})
     labels = () if loss == "cross_entropy" else None
     return settled, replace(columns, labels=labels, binary=loss == "binary_cross_entropy")
 
@@ -81,6 +69,31 @@ def _loss_for(columns: Columns, tables: Tables) -> str:
         return "cross_entropy"
     frame = tables.frame(columns.targets, np.float64)
     return "binary_cross_entropy" if bool((frame.isin([0, 1]) | frame.isna()).all(axis=None)) else "mse"
+
+
+def settle_baselines(config: schema.Config, panel: Panel, columns: Columns) -> schema.Config:
+    """The config with the baselines of tagging that fit what the target columns hold.
+
+    ``previous`` is left out where targets never change within a series, since it would be told all.
+
+    Raises:
+        DataError: if one that was asked for does not fit.
+    """
+    if config.task.kind != "tagging":
+        return config
+    loss = str(config.training.loss)
+    names = TAGGING_BASELINES.get(loss, OTHER_BASELINES)
+    wanted = config.evaluation.baselines
+    for name in wanted or ():
+        if name not in names:
+            hint = f"evaluation.baselines: {', '.join(names)}"
+            raise DataError(f"the baseline {name} is not for tagging with {loss}", hint)
+    if wanted is None:
+        values = panel.values[:, : len(columns.targets)]
+        changes = np.flatnonzero((values[1:] != values[:-1]).any(axis=1)) + 1
+        constant = np.isin(changes, panel.offsets).all()
+        wanted = [name for name in names if not (constant and name == "previous")]
+    return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"baselines": wanted})})
 
 
 def check_labels(panel: Panel, columns: Columns, kind: schema.TaskName) -> None:
