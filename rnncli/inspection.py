@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Block:
     """The rows of one tensor that belong to one gate.
 
     Attributes:
+        member: number of the network in an ensemble, or None.
         layer: number, or None outside the recurrent layers.
         direction: ``forward`` or ``backward``, or None likewise.
         parameter: torch's name.
@@ -36,6 +37,7 @@ class Block:
         values: (rows, columns) or (rows,).
     """
 
+    member: int | None
     layer: int | None
     direction: str | None
     parameter: str
@@ -82,9 +84,23 @@ def _fits(name: str, tensors: Tensors, settings: schema.Model) -> bool:
 
 
 def blocks(model: Stored) -> Iterator[Block]:
-    """Every block of a stored model, layer by layer, then the head."""
-    settings = model.content["config"]["model"]
+    """Every block of a stored model, network by network, layer by layer, then the head."""
+    for member, weights in networks(model):
+        yield from _blocks(member, weights, model.content["config"]["model"])
+
+
+def networks(model: Stored) -> list[tuple[int | None, Tensors]]:
+    """The weights of each network: of one, or of the numbered members of an ensemble."""
     weights = {name.removeprefix("network."): array for name, array in model.tensors.items() if _is_weight(name)}
+    members = sorted({int(name.split(".")[1]) for name in weights if name.startswith("members.")})
+    return [(number, _starting(weights, f"members.{number}.")) for number in members] or [(None, weights)]
+
+
+def _starting(weights: Tensors, start: str) -> Tensors:
+    return {name.removeprefix(start): array for name, array in weights.items() if name.startswith(start)}
+
+
+def _blocks(member: int | None, weights: Tensors, settings: dict[str, Any]) -> Iterator[Block]:
     for layer in range(settings["num_layers"]):
         for direction in ["", "_reverse"] if settings["bidirectional"] else [""]:
             for kind in ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh"):
@@ -92,22 +108,22 @@ def blocks(model: Stored) -> Iterator[Block]:
                 array = weights.get(f"backbone.{name}")
                 if array is not None:
                     gates = ("o",) if kind == "weight_ch" else GATES[settings["cell"]]
-                    word = "backward" if direction else "forward"
-                    yield from _by_gate(layer, word, name, kind, gates, array)
+                    whole = Block(member, layer, "backward" if direction else "forward", name, kind, None, 0, array)
+                    yield from _by_gate(whole, gates)
     for name in sorted(weights):
         if not name.startswith("backbone."):
-            yield Block(None, None, name, name.rpartition(".")[2], None, 0, weights[name])
+            yield Block(member, None, None, name, name.rpartition(".")[2], None, 0, weights[name])
 
 
 def _is_weight(name: str) -> bool:
     return name.startswith("network.")
 
 
-def _by_gate(layer: int, direction: str, name: str, kind: str, gates: tuple[str, ...], array: Array) -> Iterator[Block]:
-    size = len(array) // len(gates)
+def _by_gate(whole: Block, gates: tuple[str, ...]) -> Iterator[Block]:
+    size = len(whole.values) // len(gates)
     for position, gate in enumerate(gates):
-        rows = array[position * size : (position + 1) * size]
-        yield Block(layer, direction, name, kind, gate, position * size, rows)
+        first = position * size
+        yield replace(whole, gate=gate, first_row=first, values=whole.values[first : first + size])
 
 
 def summary(model: Stored) -> dict[str, Any]:
@@ -119,10 +135,10 @@ def summary(model: Stored) -> dict[str, Any]:
     """
     config = model.content["config"]
     rows = [_statistics(block) for block in blocks(model)]
-    memory = _half_lives(model.tensors, config["model"])
+    memory = {member: _half_lives(weights, config["model"]) for member, weights in networks(model)}
     for row in rows:
         if row["gate"] == "f" and row["kind"] == "weight_hh":
-            row["half_life"] = float(np.median(memory[(row["layer"], row["direction"])]))
+            row["half_life"] = float(np.median(memory[row["member"]][(row["layer"], row["direction"])]))
     return {
         "cell": config["model"]["cell"],
         "hidden_size": config["model"]["hidden_size"],
@@ -136,6 +152,7 @@ def summary(model: Stored) -> dict[str, Any]:
 def _statistics(block: Block) -> dict[str, Any]:
     values = block.values.astype(np.float64)
     row: dict[str, Any] = {
+        "member": block.member,
         "layer": block.layer,
         "direction": block.direction,
         "parameter": block.parameter,
@@ -165,7 +182,7 @@ def _half_lives(tensors: Tensors, settings: dict[str, Any]) -> dict[tuple[int, s
     found = {}
     for layer in range(settings["num_layers"]):
         for direction in ["", "_reverse"] if settings["bidirectional"] else [""]:
-            names = [f"network.backbone.{bias}_l{layer}{direction}" for bias in ("bias_ih", "bias_hh")]
+            names = [f"backbone.{bias}_l{layer}{direction}" for bias in ("bias_ih", "bias_hh")]
             bias = sum(
                 (tensors[name][rows].astype(np.float64) for name in names if name in tensors),
                 np.zeros(hidden),
@@ -182,6 +199,7 @@ def weight_values(model: Stored) -> Iterator[dict[str, Any]]:
         for unit, row in enumerate(table):
             for column, value in enumerate(row):
                 yield {
+                    "member": block.member,
                     "parameter": block.parameter,
                     "layer": block.layer,
                     "direction": block.direction,

@@ -19,6 +19,7 @@ from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
+from rnncli.model.ensemble import AnyNetwork, Ensemble
 from rnncli.model.network import Network
 from rnncli.tasks.task import Task, task_of
 
@@ -41,7 +42,7 @@ class TrainedModel:
     config: schema.Config
     columns: Columns
     scaler: Scaler
-    network: Network
+    network: AnyNetwork
     residuals: Floats | None = None
 
     @property
@@ -50,22 +51,23 @@ class TrainedModel:
         return task_of(self.config, self.columns)
 
 
-def build_network(config: schema.Config, columns: Columns, seed: int) -> Network:
-    """A network with initial weights, which depend on the seed alone."""
+def build_network(config: schema.Config, columns: Columns, seed: int) -> AnyNetwork:
+    """A network with initial weights, which depend on the seed alone; or as many as ``training.seeds`` says."""
     sizes = task_of(config, columns).sizes()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(config.model, sizes)
-    network.backbone.engine = config.training.engine
-    return network
+        members = [Network(config.model, sizes) for _ in range(config.training.seeds)]
+    for member in members:
+        member.backbone.engine = config.training.engine
+    return members[0] if len(members) == 1 else Ensemble(members)
 
 
-def network_tensors(network: Network) -> checkpoint.Tensors:
+def network_tensors(network: AnyNetwork) -> checkpoint.Tensors:
     """Copies of the weights as NumPy arrays, named ``network.backbone.weight_ih_l0`` and so on."""
     return {f"network.{name}": tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
-def load_network(network: Network, tensors: checkpoint.Tensors, file: str, *, assign: bool = False) -> None:
+def load_network(network: AnyNetwork, tensors: checkpoint.Tensors, file: str, *, assign: bool = False) -> None:
     """Put saved weights into a network; with `assign` they become its parameters, wherever it was.
 
     Raises:
@@ -76,7 +78,7 @@ def load_network(network: Network, tensors: checkpoint.Tensors, file: str, *, as
 
 
 def check_weights(
-    network: Network, tensors: checkpoint.Tensors, file: str, group: str = "network."
+    network: AnyNetwork, tensors: checkpoint.Tensors, file: str, group: str = "network."
 ) -> checkpoint.Tensors:
     """The saved weights of a group, without its name.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rnncli.config import schema
-from rnncli.config.load import differences, load
+from rnncli.config.load import as_settled, differences, load
 from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
 from rnncli.training import folder as run_folder
 
@@ -44,9 +44,7 @@ def settle(
             raise CheckpointError("no run to resume", "name the CONFIG to start it", Place(str(begun_with)))
         return _apart(load(config, keys), config, resume), resume
     old = _saved(begun_with)
-    new = load(config, keys) if config else load(str(begun_with), keys)
-    if new.training.loss is None:  # what the data settled when the run began
-        new = new.model_copy(update={"training": new.training.model_copy(update={"loss": old.training.loss})})
+    new = as_settled(load(config, keys) if config else load(str(begun_with), keys), old)
     changed = {key: pair for key, pair in differences(old, new).items() if key not in free}
     if changed:
         raise ConfigError(

@@ -14,10 +14,12 @@ def summary_sheets(result: dict[str, Any]) -> list[Sheet]:
     if not console.wants_table():
         return [Sheet("", list(rows[0]), [_flat(row) for row in rows])]
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in (row for row in rows if not row["member"]):
         where = "head" if row["layer"] is None else f"layer {row['layer']}, {row['direction']}"
         groups.setdefault(where, []).append(row)
-    head = f"{result['cell']}, {result['parameters']:,} parameters in all"
+    members = max((row["member"] or 0) for row in rows) + 1
+    several = f"the first of {members} networks of " if members > 1 else ""
+    head = f"{several}{result['cell']}, {result['parameters']:,} parameters in all"
     sheets: list[Sheet] = []
     for where, members in groups.items():
         recurrent = any(row["gate"] for row in members)

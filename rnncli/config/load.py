@@ -66,6 +66,19 @@ def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def as_settled(new: Config, old: Config) -> Config:
+    """`new` with what the data settled when `old` was run, where `new` leaves it to the data."""
+    update: dict[str, dict[str, Any]] = {"training": {}, "window": {}, "model": {}}
+    if new.training.loss is None:
+        update["training"]["loss"] = old.training.loss
+    if isinstance(new.window.context, str) and isinstance(old.window.context, int):
+        update["window"]["context"] = old.window.context
+    if new.model.segment == "season":
+        update["model"]["segment"] = old.model.segment
+    sections = {name: getattr(new, name).model_copy(update=values) for name, values in update.items()}
+    return new.model_copy(update=sections)
+
+
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 

@@ -45,6 +45,7 @@ class Conflict(NamedTuple):
 def conflicts(config: Config) -> Iterator[Conflict]:
     """Every key of `config` that contradicts another or could have no effect."""
     yield from _model(config)
+    yield from _pieces(config)
     yield from _task(config)
     yield from _data(config)
     yield from _split(config)
@@ -66,6 +67,31 @@ def _model(config: Config) -> Iterator[Conflict]:
         yield Conflict(
             "model.dropout", "has no effect with one layer: it acts between layers", "raise model.num_layers"
         )
+
+
+def _pieces(config: Config) -> Iterator[Conflict]:
+    """What stands before, after and around the recurrence."""
+    model, kind = config.model, config.task.kind
+    if kind == "tagging" and model.segment is not None:
+        yield Conflict("model.segment", "has no place in tagging: every step is answered")
+    seasonal = {"model.segment": model.segment == "season", "window.context": str(config.window.context).endswith("s")}
+    for key, named in seasonal.items():
+        if named and kind != "forecasting":
+            yield Conflict(key, f"no season is known for {kind}", "give a count of rows")
+    if kind != "forecasting":
+        for key in ("decoder", "skip"):
+            if getattr(model, key) not in ("direct", "none"):
+                yield Conflict(f"model.{key}", f"acts on forecasts, not on {kind}")
+        return
+    if model.skip != "none" and config.window.context == "full":
+        yield Conflict("model.skip", "needs windows of one length", "set window.context")
+    if model.decoder == "parallel":
+        if model.segment is None:
+            yield Conflict("model.decoder", "parallel forecasts a segment a step", "set model.segment")
+        if model.bidirectional:
+            yield Conflict("model.bidirectional", "has no newest state to go on from with decoder: parallel")
+        if model.readout != "last":
+            yield Conflict("model.readout", "has no effect with decoder: parallel: it goes on from the newest state")
 
 
 def _task(config: Config) -> Iterator[Conflict]:
@@ -212,6 +238,10 @@ def _training(config: Config) -> Iterator[Conflict]:
         yield Conflict("training.loss", f"{training.loss} is not for {kind}", f"one of {', '.join(LOSSES_OF[kind])}")
     if training.engine != "auto" and (training.precision == "bf16" or training.device.startswith("cuda")):
         yield Conflict("training.engine", "acts on the CPU in fp32 alone: all else is torch's", "set it to auto")
+    if training.label_smoothing is not None and resolve(config).training.loss not in ("cross_entropy", None):
+        yield Conflict("training.label_smoothing", "acts on labels alone", "leave it out")
+    if config.window.newest is not None and kind in ("classification", "tagging"):
+        yield Conflict("window.newest", f"has no effect on {kind}")
     for name in config.evaluation.baselines or ():
         if name not in BASELINES_OF[kind]:
             hint = f"one of {', '.join(BASELINES_OF[kind])}"
@@ -236,7 +266,8 @@ def resolve(config: Config) -> Config:
     context = config.window.context or ("full" if kind == "classification" else DEFAULT_CONTEXT)
     window: dict[str, Any] = {
         "context": context,
-        "stride": config.window.stride or (max(1, context // 2) if kind == "tagging" and context != "full" else 1),
+        "stride": config.window.stride
+        or (max(1, context // 2) if kind == "tagging" and isinstance(context, int) else 1),
         "normalise": config.window.normalise or ("last" if forecasting else "none"),
     }
     cell = config.model.cell

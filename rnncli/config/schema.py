@@ -138,9 +138,10 @@ class Scale(Section):
 class Window(Section):
     """What the network sees of a series."""
 
-    context: Count | Literal["full"] | None = Field(
-        None, description="Rows of past in a window. Default: full for classification, else 96."
+    context: Count | Literal["full"] | Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3} seasons?$")] | None = Field(
+        None, description="Rows of past in a window, or '3 seasons'. Default: full for classification, else 96."
     )
+    newest: Count | None = Field(None, description="Training windows of each series at most, the newest.")
     stride: Count | None = Field(
         None,
         description="Rows between training windows; evaluation scores every window. Default: 1, and half the context "
@@ -172,7 +173,7 @@ class Task(Section):
 
 
 class Model(Section):
-    """The recurrent network; the names are those of torch.nn.RNN."""
+    """The recurrent network; the names of its first keys are those of torch.nn.RNN."""
 
     cell: CellName = Field("lstm", description="rnn and carry_lstm are the textbook's; lstm and gru are torch's.")
     hidden_size: Annotated[int, Field(ge=1, le=65536)] = Field(64, description="Features of the state.")
@@ -188,6 +189,24 @@ class Model(Section):
         description="What the head reads: the newest state (of the backward direction, the state at the first "
         "step), or a mean, a maximum or both over all steps.",
     )
+    front_end: Literal["none", "conv"] = Field(
+        "none", description="conv: two convolutions over time before the recurrence, read by the head too."
+    )
+    segment: Count | Literal["season"] | None = Field(
+        None, description="Steps that the recurrence reads at a time; left out, one."
+    )
+    decoder: Literal["direct", "parallel"] = Field(
+        "direct",
+        description="direct: one linear map from the newest state to the horizon. parallel: one more step of the "
+        "recurrence for each segment of the horizon, all from the newest state.",
+    )
+    skip: Literal["none", "linear", "seasonal"] = Field(
+        "none",
+        description="A path around the recurrence: a linear map in closed form, or the season before with a learned "
+        "linear map. The network learns what is left.",
+    )
+    input_dropout: Share = Field(0.0, description="Share of the recurrence's inputs dropped.")
+    output_dropout: Share = Field(0.0, description="Share of what the head reads that is dropped.")
 
 
 class Training(Section):
@@ -205,6 +224,15 @@ class Training(Section):
         "onecycle",
         description="onecycle: up for three tenths of the steps, then down; cosine: down; plateau: halved when "
         "validation has not improved for half of patience.",
+    )
+    seeds: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="Networks that are trained side by side from different weights; their mean answers."
+    )
+    label_smoothing: Share | None = Field(
+        None, description="Share of a label's weight that cross_entropy gives to all labels alike. Default: 0."
+    )
+    input_noise: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="Deviation of the noise added to the scaled inputs in training."
     )
     clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
         1.0, description="Largest norm of the whole gradient; null for none."

@@ -240,8 +240,8 @@ def context_rows(context: int | str, panel: Panel) -> int:
     return int(panel.lengths().max()) if context == "full" else int(context)
 
 
-def training_origins(panel: Panel, part: Part, shape: Shape, stride: int) -> Rows:
-    """Origins of the training windows.
+def training_origins(panel: Panel, part: Part, shape: Shape, stride: int, newest: int | None = None) -> Rows:
+    """Origins of the training windows; of each series the `newest` ones, or all.
 
     Windows with less than the whole context are used only in series where they would be most of the windows:
     there they are worth more than they cost. Where every row has a target, windows reach the last row and back to
@@ -259,6 +259,7 @@ def training_origins(panel: Panel, part: Part, shape: Shape, stride: int) -> Row
             whole = last - shape.horizon - (begin + shape.context) + 1
             start = begin + (shape.context if whole >= shape.context else 1)
             found.append(np.arange(last - shape.horizon, max(start, first) - 1, -stride)[::-1])
+        found[-1] = found[-1][-newest:] if newest else found[-1]
     return _joined(found)
 
 

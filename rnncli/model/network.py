@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from rnncli.config import schema
-from rnncli.model.backbone import Backbone
+from rnncli.model.backbone import Backbone, dropout
 from rnncli.model.cells import State
 from rnncli.model.inputs import Inputs
+from rnncli.model.pieces import Convolutions, ParallelDecoder, Segments, Skip
 from rnncli.model.sizes import Sizes
 
 
@@ -69,9 +70,10 @@ class Ahead(nn.Module):
 class Network(nn.Module):
     """Windows in, one vector of outputs a window, or a step.
 
-    A linear head reads the recurrent state at the newest step, so every horizon step sees the last observed value.
-    With window normalisation the head also reads the level that was taken off, which the state does not know; its
-    weight starts at zero, and the level is put back onto the output. Values of the series stand beside every step.
+    inputs -> front end -> segments -> recurrence -> readout -> head, and a path around them all. The head reads the
+    recurrent state at the newest step, so every horizon step sees the last observed value. With window normalisation
+    it also reads the level that was taken off, which the state does not know; its weight starts at zero, and the
+    level is put back onto the output. Values of the series stand beside every step.
 
     Args:
         settings: the config's model section.
@@ -80,11 +82,15 @@ class Network(nn.Module):
 
     def __init__(self, settings: schema.Model, sizes: Sizes) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.settings, self.sizes = settings, sizes
         self.inputs = Inputs(sizes)
+        width = sizes.width(sizes.past + sizes.static)
+        self.front_end = Convolutions(width, settings.hidden_size) if settings.front_end == "conv" else None
+        width = settings.hidden_size if self.front_end is not None else width
+        self.segments = Segments(width, sizes.segment, settings.hidden_size) if settings.segment is not None else None
         self.backbone = Backbone(
             settings.cell,
-            sizes.width(sizes.past + sizes.static),
+            settings.hidden_size if self.segments is not None else width,
             settings.hidden_size,
             settings.num_layers,
             nonlinearity=settings.nonlinearity,
@@ -93,15 +99,27 @@ class Network(nn.Module):
             dropout=settings.dropout,
         )
         self.readout, parts = READOUTS[settings.readout]
-        features = parts * len(self.backbone.directions) * settings.hidden_size
-        self.head = nn.Linear(features, sizes.outputs)
+        features = parts * (len(self.backbone.directions) + (self.front_end is not None)) * settings.hidden_size
+        known, a_step = sizes.width(sizes.ahead), sizes.outputs // sizes.steps
+        self.head = self.decoder = self.ahead = None
+        if settings.decoder == "parallel":
+            self.decoder = ParallelDecoder(sizes.steps, sizes.segment, settings.hidden_size, known, a_step)
+        else:
+            self.head = nn.Linear(features, sizes.outputs)
+            self.ahead = Ahead(features, known, settings.hidden_size, a_step) if known else None
         self.level = nn.Linear(sizes.levels, sizes.outputs, bias=False) if sizes.levels else None
-        if self.level is not None:
-            nn.init.zeros_(self.level.weight)
-        self.ahead = None
-        if sizes.ahead:
-            width, a_step = sizes.width(sizes.ahead), sizes.outputs // sizes.steps
-            self.ahead = Ahead(features, width, settings.hidden_size, a_step)
+        self.skip = None
+        if settings.skip != "none":
+            self.skip = Skip(settings.skip, sizes.context, sizes.steps, sizes.season)
+        self._start_at_zero()
+
+    def _start_at_zero(self) -> None:
+        """The level adds nothing at first; nor does the head beside a path around the recurrence."""
+        last = self.head if self.decoder is None else self.decoder.out
+        zero = [self.level.weight] if self.level is not None else []
+        zero += [last.weight, last.bias] if self.skip is not None and last is not None else []
+        for parameter in zero:
+            nn.init.zeros_(parameter)
 
     def forward(
         self,
@@ -129,14 +147,52 @@ class Network(nn.Module):
         x = self.inputs("past", past)
         if static is not None and self.sizes.static:
             x = torch.cat([x, self.inputs("static", static)[:, None].expand(-1, x.shape[1], -1)], dim=2)
-        output, final = self.backbone(x, lengths, generator=generator)
-        if self.sizes.every:
-            every: Tensor = self.head(output)
-            return every
-        features = self.readout(output, final, lengths, len(self.backbone.directions))
-        result: Tensor = self.head(features)
+        filters = None if self.front_end is None else self.front_end(x, lengths)
+        x, counts = (x if filters is None else filters), lengths
+        if self.segments is not None:
+            x, counts = self.segments(x, lengths)
+        x = _drop(x, self.settings.input_dropout, generator)
+        output, final = self.backbone(x, counts, generator=generator)
+        known = self.inputs("ahead", ahead) if ahead is not None and self.sizes.ahead else None
+        if self.decoder is not None:
+            result: Tensor = self.decoder(self.backbone, final, known, self.settings.output_dropout, generator)
+        else:
+            result = self._head(output, final, counts, filters, lengths, known, generator)
         if self.level is not None and level is not None:
             result = result + self.level(level)
-        if self.ahead is not None and ahead is not None:
-            result = result + self.ahead(features, self.inputs("ahead", ahead)).flatten(1)
-        return result
+        return result if self.skip is None else result + self._around(past, lengths)
+
+    def _head(
+        self,
+        output: Tensor,
+        final: State,
+        counts: Tensor | None,
+        filters: Tensor | None,
+        lengths: Tensor | None,
+        known: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        assert self.head is not None
+        share = self.settings.output_dropout
+        if self.sizes.every:
+            both = output if filters is None else torch.cat([output, filters], dim=2)
+            every: Tensor = self.head(_drop(both, share, generator))
+            return every
+        features = self.readout(output, final, counts, len(self.backbone.directions))
+        if filters is not None:
+            newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
+            features = torch.cat([features, self.readout(filters, (newest_step[None],), lengths, 1)], dim=1)
+        features = _drop(features, share, generator)
+        result: Tensor = self.head(features)
+        return result if self.ahead is None or known is None else result + self.ahead(features, known).flatten(1)
+
+    def _around(self, past: Tensor, lengths: Tensor | None) -> Tensor:
+        """(batch, outputs) of the path around the recurrence, the same for all quantiles of a target."""
+        assert self.skip is not None
+        found: Tensor = self.skip(past[:, :, : self.sizes.targets], lengths)
+        quantiles = self.sizes.outputs // (self.sizes.steps * self.sizes.targets)
+        return found[..., None].expand(-1, -1, -1, quantiles).flatten(1)
+
+
+def _drop(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    return dropout(x, share, generator) if share and generator is not None else x

@@ -19,6 +19,10 @@ class Sizes:
         categories: how many values each categorical column has, beside the unknown one.
         outputs: numbers for a window, or for every step.
         steps: steps of the horizon that the outputs are of, the same number each.
+        targets: target columns, which come first among `past` where their own past is an input.
+        context: rows of past in a window at most, and
+        season: rows of a season; both needed by a path around the recurrence.
+        segment: steps read at a time.
         levels: target columns whose level the head reads; 0 without normalisation.
         every: whether every step is answered, and not the newest alone.
     """
@@ -29,6 +33,10 @@ class Sizes:
     ahead: tuple[str, ...] = ()
     categories: tuple[tuple[str, int], ...] = ()
     steps: int = 1
+    targets: int = 1
+    context: int = 0
+    season: int = 1
+    segment: int = 1
     levels: int = 0
     every: bool = False
 

@@ -9,21 +9,21 @@ from torch import Tensor
 
 from rnncli.data.panel import Floats, Rows
 from rnncli.data.windows import Batch, Windows, by_length
-from rnncli.model.network import Network
+from rnncli.model.ensemble import AnyNetwork
 from rnncli.tasks.task import Task
 
 BATCH_SIZE = 64
 WIDTH = 8  # float32 numbers in a vector of the processor, or a divisor of that
 
 
-def run(network: Network, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+def run(network: AnyNetwork, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
     """The network's outputs for a batch; without a generator there is no dropout."""
     outputs: Tensor = network(batch.past, batch.lengths, batch.level, generator, static=batch.static, ahead=batch.ahead)
     return outputs
 
 
 def answer_batches(
-    network: Network, task: Task, windows: Windows, batch_size: int = BATCH_SIZE
+    network: AnyNetwork, task: Task, windows: Windows, batch_size: int = BATCH_SIZE
 ) -> Iterator[tuple[Rows, Floats]]:
     """Indices of windows and the task's answers to them, still scaled; every window once, by length.
 
@@ -37,15 +37,15 @@ def answer_batches(
         yield index[:count], answer[:count].double().cpu().numpy()
 
 
-def exact_batch_size(network: Network) -> int:
+def exact_batch_size(network: AnyNetwork) -> int:
     """Windows in a batch whose rows do not depend on their place in it, to the last bit.
 
     Matrix products treat the ends of rows that are no multiple of the vector width by where they lie in memory.
     """
-    return BATCH_SIZE if network.backbone.hidden_size % WIDTH == 0 else 1
+    return BATCH_SIZE if network.settings.hidden_size % WIDTH == 0 else 1
 
 
-def batch_losses(network: Network, task: Task, windows: Windows) -> Iterator[float]:
+def batch_losses(network: AnyNetwork, task: Task, windows: Windows) -> Iterator[float]:
     """The training loss summed over the windows of each batch, every window once, without dropout."""
     for index, count in by_length(windows, BATCH_SIZE):
         with torch.inference_mode():

@@ -43,7 +43,7 @@ class Classification:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """-log of the probability of the class."""
-        loss = find_loss(str(self.config.training.loss))
+        loss = find_loss(str(self.config.training.loss), smoothing=self.config.training.label_smoothing or 0.0)
         return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 
     def original(self, answer: Floats, scaler: Scaler, series: Rows) -> Floats:

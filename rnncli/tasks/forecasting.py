@@ -46,11 +46,14 @@ class Forecasting:
 
     def sizes(self) -> Sizes:
         """Every target, and every quantile of it, at every step."""
-        targets = len(self.columns.value_targets)
+        config, targets = self.config, len(self.columns.value_targets)
         return replace(
             sizes(self.config, self.columns, self.horizon * targets * max(1, len(self.levels))),
             ahead=self.columns.known_ahead,
             steps=self.horizon,
+            targets=targets,
+            context=config.window.context if isinstance(config.window.context, int) else 0,
+            season=self.columns.season,
             levels=0 if self.config.window.normalise == "none" else targets,
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnncli.data.panel import Floats
 from rnncli.data.windows import Windows
-from rnncli.model.network import Network
+from rnncli.model.ensemble import AnyNetwork
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric, Units, mean
@@ -21,7 +21,7 @@ MOST = 1000  # residuals that are kept a step
 LEVELS = (80, 95)  # per cent, of the intervals that are scored
 
 
-def residuals(network: Network, task: Forecasting, windows: Windows) -> Floats:
+def residuals(network: AnyNetwork, task: Forecasting, windows: Windows) -> Floats:
     """(residuals, horizon, targets) sorted errors in scaled units; NaN where the truth is not known.
 
     Of many windows, as many as `MOST` are kept, evenly chosen among the sorted ones and rounded up.

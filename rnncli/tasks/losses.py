@@ -39,9 +39,10 @@ def quantile(answer: Tensor, target: Tensor, levels: Sequence[float] = (0.5,)) -
     return 2 * torch.maximum(wanted * gap, (wanted - 1) * gap).mean(-1)
 
 
-def cross_entropy(answer: Tensor, target: Tensor) -> Tensor:
+def cross_entropy(answer: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
     """-log of the probability given to the class: logits (…, classes) and codes (…, 1), to (…, 1)."""
-    flat = F.cross_entropy(answer.flatten(0, -2), target[..., 0].flatten().long(), reduction="none")
+    codes = target[..., 0].flatten().long()
+    flat = F.cross_entropy(answer.flatten(0, -2), codes, reduction="none", label_smoothing=smoothing)
     return flat.view(target.shape)
 
 
@@ -60,8 +61,10 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def find_loss(name: str, levels: Sequence[float] | None = None) -> Loss:
-    """The loss of that name; the pinball loss for its levels."""
+def find_loss(name: str, levels: Sequence[float] | None = None, smoothing: float = 0.0) -> Loss:
+    """The loss of that name; the pinball loss for its levels, cross_entropy with its smoothing (Szegedy et al. 2016)."""
+    if smoothing:
+        return partial(cross_entropy, smoothing=smoothing)
     return partial(quantile, levels=tuple(levels)) if levels else LOSSES[name]
 
 

@@ -16,6 +16,7 @@ def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool 
     return Sizes(
         past=columns.step_inputs(flags=config.data.missing == "mask"),
         outputs=outputs,
+        segment=config.model.segment if isinstance(config.model.segment, int) else 1,
         static=columns.static,
         # in the order of their names: a dict's own order does not outlive the model's file
         categories=tuple((name, len(values)) for name, values in sorted(columns.categories.items())),

@@ -44,7 +44,7 @@ class Tagging:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """A mean over the rows; of 0/1 columns, of the sum over the columns."""
-        loss = find_loss(str(self.config.training.loss))
+        loss = find_loss(str(self.config.training.loss), smoothing=self.config.training.label_smoothing or 0.0)
         mean = summed_loss if self.columns.binary else window_loss
         return mean(loss, answer, batch.target, batch.target_mask, batch.weight)
 

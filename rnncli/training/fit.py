@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from rnncli.config import schema
 from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows, shuffled
 from rnncli.errors import DivergedError
-from rnncli.model.network import Network
+from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.tasks.answers import batch_losses, run
 from rnncli.tasks.task import Task
 from rnncli.training.optimizer import Optimizer, learning_rate
@@ -41,7 +41,7 @@ class FitState:
         history: a row an epoch.
     """
 
-    network: Network
+    network: AnyNetwork
     optimizer: Optimizer
     epoch: int = 0
     step: int = 0
@@ -137,13 +137,16 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     """One step of the optimizer; the loss before it."""
     device = batch.past.device
     generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
+    if fit.settings.input_noise:
+        noise = torch.randn(batch.past.shape, generator=generator, device=device) * fit.settings.input_noise
+        batch = replace(batch, past=batch.past + (noise if batch.lengths is None else _within(noise, batch.lengths)))
     with torch.autocast(device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
-        output = run(state.network, batch, generator)
-    losses = fit.task.loss(fit.task.answer(output.float(), batch), batch)
-    total = losses.mean()
-    loss = float(total.detach())
+        outputs = [run(member, batch, generator) for member in members_of(state.network)]
+    losses = torch.stack([fit.task.loss(fit.task.answer(output.float(), batch), batch) for output in outputs])
+    total = losses.mean(1).sum()  # members do not share weights: each has the gradient of its own loss
+    loss = float(total.detach()) / len(losses)
     if not math.isfinite(loss):
-        raise _diverged(fit, state, batch, losses.detach(), rate)
+        raise _diverged(fit, state, batch, losses.detach().sum(0), rate)
     total.backward()  # type: ignore[no-untyped-call]
     norm = state.optimizer.step(rate)
     skipped = 0 if math.isfinite(norm) else state.skipped + 1
@@ -152,6 +155,11 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
         raise DivergedError(f"{what} epoch {state.epoch + 1}, step {state.step + 1}", _ADVICE)
     state.skipped, state.skipped_total = skipped, state.skipped_total + bool(skipped)
     return loss
+
+
+def _within(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(batch, time, …) with zeros in the padding."""
+    return x * (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
 
 
 _ADVICE = "lower training.learning_rate or training.clip_norm; the last good checkpoint is kept"
@@ -176,7 +184,7 @@ def _mix(seed: int, epoch: int, step: int) -> int:
     return (value ^ (value >> 31)) >> 1
 
 
-def copy_weights(network: Network) -> dict[str, torch.Tensor]:
+def copy_weights(network: AnyNetwork) -> dict[str, torch.Tensor]:
     """The network's state_dict as it is now."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 

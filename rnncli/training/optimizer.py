@@ -47,11 +47,13 @@ class Optimizer:
         gradient = self._flat([_gradient(parameter) for parameter in self._parameters])
         for parameter in self._parameters:
             parameter.grad = None
-        norm = float(gradient.norm())
+        members = gradient.view(self._settings.seeds, -1)  # each network of an ensemble is clipped by itself
+        norms = members.norm(dim=1, keepdim=True)
+        norm = float(norms.max())
         if not math.isfinite(norm):
             return norm
         if self._settings.clip_norm is not None:
-            gradient *= min(1.0, self._settings.clip_norm / (norm + 1e-6))
+            members *= (self._settings.clip_norm / (norms + 1e-6)).clamp(max=1.0)
         self.updates += 1
         change = self._change(gradient, self._flat(self._parameters))
         for parameter, part in zip(self._parameters, torch.split(change, self._sizes), strict=True):

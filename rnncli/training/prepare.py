@@ -28,7 +28,7 @@ from rnncli.data.windows import (
 )
 from rnncli.errors import DataError
 from rnncli.tasks.task import Task, shape_of, task_of, training_stride
-from rnncli.training.targets import check_labels, settle_baselines, settle_targets
+from rnncli.training.targets import check_labels, settle_baselines, settle_seasons, settle_targets
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def prepare(config: schema.Config, tables: Tables) -> Prepared:
     config, columns = settle_targets(config, settle_columns(config.data, config.task.kind, tables), tables)
     panel, columns = read_data(config, columns, tables)
     columns = with_season(columns, config.data.season)
+    config = settle_seasons(config, columns.season)
     check_values(panel, columns)
     warn_of_constants(panel, columns, tables)
     check_labels(panel, columns, config.task.kind)
@@ -117,7 +118,8 @@ def on_device(data: Prepared, device: torch.device) -> Resident:
 def training_windows(data: Prepared, values: Resident) -> Windows:
     """The windows that the network is fitted to."""
     shape = shape_of(data.config, data.task, data.panel)
-    origins = training_origins(data.panel, data.split.train, shape, training_stride(data.config, shape))
+    newest, stride = data.config.window.newest, training_stride(data.config, shape)
+    origins = training_origins(data.panel, data.split.train, shape, stride, newest)
     return cut(data.panel, values, origins, shape)
 
 

@@ -35,6 +35,30 @@ def settle_targets(config: schema.Config, columns: Columns, tables: Tables) -> t
     return settled, replace(columns, labels=labels, binary=loss == "binary_cross_entropy")
 
 
+def settle_seasons(config: schema.Config, season: int) -> schema.Config:
+    """The config with rows in the place of seasons.
+
+    Raises:
+        DataError: if no season is known.
+    """
+    context, segment = config.window.context, config.model.segment
+    seasonal = {"window.context": isinstance(context, str) and context != "full", "model.segment": segment == "season"}
+    seasonal["model.skip"] = config.model.skip == "seasonal"
+    for key, named in seasonal.items():
+        if named and season == 1:
+            raise DataError(f"{key} speaks of seasons, and none is known", "set data.season")
+    if seasonal["window.context"]:
+        context = int(str(context).split()[0]) * season
+    if config.model.skip == "seasonal" and isinstance(context, int) and context < season:
+        raise DataError(f"a window of {context} rows does not hold a season of {season}", "raise window.context")
+    return config.model_copy(
+        update={
+            "window": config.window.model_copy(update={"context": context}),
+            "model": config.model.model_copy(update={"segment": season if segment == "season" else segment}),
+        }
+    )
+
+
 def _loss_for(columns: Columns, tables: Tables) -> str:
     """Words are labels, 0 and 1 have odds, and other numbers are quantities."""
     if set(tables.numeric(columns.targets)) != set(columns.targets):

@@ -24,6 +24,7 @@ from rnncli.training.optimizer import Optimizer
 from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
 from rnncli.training.request import Request, Watch
 from rnncli.training.session import Session
+from rnncli.training.skip import fit_skip
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         fit = _fit(data, device)
         state = FitState(network, Optimizer(network.parameters(), config.training))
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
+        fit_skip(network, fit.train)
         if stored is not None:
             session.restore(stored, state)
             checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())  # some keys may have changed

@@ -1,0 +1,127 @@
+"""What may stand before and after the recurrence: convolutions, segments, parallel decoding, a path around it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+from rnncli.model.backbone import Backbone, dropout
+from rnncli.model.cells import State
+
+
+class Convolutions(nn.Module):
+    """Two convolutions over time, each with a norm over its filters and ReLU; the time axis keeps its length.
+
+    Where an LSTM on raw points stays at chance, one on filters of a few points learns. Norms are over the filters of
+    a step (Ba et al. 2016), so that no window sees another.
+    """
+
+    taps = (9, 5)
+
+    def __init__(self, inputs: int, filters: int) -> None:
+        super().__init__()
+        widths = (inputs, *(filters for _ in self.taps))
+        self.mix = nn.ModuleList(
+            nn.Linear(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False)
+        )
+        self.norm = nn.ModuleList(nn.LayerNorm(filters) for _ in self.taps)
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """(batch, time, inputs) to (batch, time, filters); padding stays zero."""
+        valid = None if lengths is None else (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+        for mix, norm, taps in zip(self.mix, self.norm, self.taps, strict=True):
+            around = pad(x, (0, 0, taps // 2, taps // 2)).unfold(1, taps, 1)  # (batch, time, inputs, taps)
+            x = torch.relu(norm(mix(around.flatten(2))))
+            x = x if valid is None else x * valid
+        return x
+
+
+class Segments(nn.Module):
+    """Reads several steps at a time: each segment through one linear map and ReLU (Lin et al. 2023, SegRNN).
+
+    The newest step ends the last segment; the first segment is filled up with repeats of the first step.
+    """
+
+    def __init__(self, inputs: int, size: int, width: int) -> None:
+        super().__init__()
+        self.size = size
+        self.embed = nn.Linear(inputs * size, width)
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """(batch, time, inputs) to (batch, segments, width), and the segments of each window."""
+        steps = x.new_full((len(x),), x.shape[1], dtype=torch.long) if lengths is None else lengths
+        counts = (steps + self.size - 1) // self.size
+        most = (x.shape[1] + self.size - 1) // self.size
+        places = torch.arange(most * self.size, device=x.device) + (steps - counts * self.size)[:, None]
+        places = torch.minimum(places.clamp(min=0), steps[:, None] - 1)
+        taken = x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
+        embedded = torch.relu(self.embed(taken.reshape(len(x), most, -1)))
+        if lengths is None:
+            return embedded, None
+        inside = torch.arange(most, device=x.device) < counts[:, None]
+        return embedded * inside[:, :, None], counts
+
+
+class ParallelDecoder(nn.Module):
+    """All segments of the horizon at once: one more step of the recurrence for each, from the same final state.
+
+    Its input is a learned vector of the segment's place, and what is known ahead of the segment. No forecast is fed
+    back, so that no error accumulates (Lin et al. 2023, SegRNN).
+    """
+
+    def __init__(self, steps: int, size: int, width: int, known: int, outputs: int) -> None:
+        super().__init__()
+        self.steps, self.size = steps, size
+        self.places = nn.Parameter(torch.randn(-(-steps // size), width) * 0.1)
+        self.known = nn.Linear(known * size, width, bias=False) if known else None
+        self.out = nn.Linear(width, size * outputs)
+
+    def forward(
+        self, backbone: Backbone, final: State, ahead: Tensor | None, share: float, generator: torch.Generator | None
+    ) -> Tensor:
+        """(batch, steps * outputs) from the final state of `backbone`, parts (layers, batch, hidden)."""
+        batch, count = final[0].shape[1], len(self.places)
+        x = self.places.expand(batch, -1, -1)
+        if self.known is not None and ahead is not None:
+            whole = pad(ahead, (0, 0, 0, count * self.size - ahead.shape[1]))
+            x = x + self.known(whole.reshape(batch, count, -1))
+        state = tuple(part.repeat_interleave(count, dim=1) for part in final)
+        output, _ = backbone(x.reshape(batch * count, 1, -1), state=state, generator=generator)
+        if share and generator is not None:
+            output = dropout(output, share, generator)
+        every: Tensor = self.out(output).reshape(batch, count * self.size, -1)
+        return every[:, : self.steps].flatten(1)
+
+
+class Skip(nn.Module):
+    """A linear path from the window's targets to the forecast, around the recurrence; the same for every target.
+
+    ``linear``: the closed-form ridge map, fitted before training and left as it is. ``seasonal``: the season before,
+    repeated, and a linear map that is learned from zero.
+    """
+
+    def __init__(self, kind: str, context: int, steps: int, season: int) -> None:
+        super().__init__()
+        weight = torch.zeros(steps, context)
+        if kind == "linear":
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = nn.Parameter(weight)
+        season = season if kind == "seasonal" and season <= context else 0
+        self.rows = [context - season + step % season for step in range(steps)] if season else []
+
+    def forward(self, own: Tensor, lengths: Tensor | None) -> Tensor:
+        """(batch, time, targets) to (batch, steps, targets), both less the window's level."""
+        own = newest(own, lengths, self.weight.shape[1])
+        found = linear(own.transpose(1, 2), self.weight).transpose(1, 2)
+        return found + own[:, self.rows] if self.rows else found
+
+
+def newest(x: Tensor, lengths: Tensor | None, steps: int) -> Tensor:
+    """(batch, steps, columns) the last valid steps of right-padded windows, zero before the first."""
+    if lengths is None:
+        return pad(x, (0, 0, max(0, steps - x.shape[1]), 0))[:, -steps:]
+    places = torch.arange(-steps, 0, device=x.device) + lengths[:, None]
+    taken = x.gather(1, places.clamp(min=0)[:, :, None].expand(-1, -1, x.shape[2]))
+    return taken * (places >= 0)[:, :, None]
