@@ -184,10 +184,13 @@ class Model(Section):
     bias: bool = Field(True, description="Whether the recurrent layers add biases.")
     bidirectional: bool = Field(False, description="Read every window in both directions.")
     dropout: Share = Field(0.0, description="Share of a layer's outputs dropped on the way to the next layer.")
-    readout: Literal["last", "mean", "max", "mean_max"] = Field(
+    recurrent_dropout: Share = Field(
+        0.0, description="Share of the state dropped on its way to the next step, the same units all along a sequence."
+    )
+    readout: Literal["last", "mean", "max", "mean_max", "attention"] = Field(
         "last",
         description="What the head reads: the newest state (of the backward direction, the state at the first "
-        "step), or a mean, a maximum or both over all steps.",
+        "step), a mean, a maximum or both over all steps, or a mean with learned weights.",
     )
     front_end: Literal["none", "conv"] = Field(
         "none", description="conv: two convolutions over time before the recurrence, read by the head too."
@@ -227,6 +230,11 @@ class Training(Section):
     )
     seeds: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="Networks that are trained side by side from different weights; their mean answers."
+    )
+    average: Literal["none"] | Annotated[str, Field(pattern=r"^(ema|last_[1-9][0-9]?)$")] = Field(
+        "none",
+        description="Weights that are scored and saved: the newest (none), a mean that moves with every update (ema), "
+        "or that of the ends of the newest epochs (last_5).",
     )
     label_smoothing: Share | None = Field(
         None, description="Share of a label's weight that cross_entropy gives to all labels alike. Default: 0."

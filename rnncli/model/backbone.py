@@ -29,6 +29,8 @@ class Backbone(nn.Module):
     Args:
         cell: a key of CELLS.
         input_size, hidden_size, num_layers, bias, bidirectional, dropout, nonlinearity: as in torch.nn.RNN.
+        recurrent_dropout: share of the state that every sequence is without in the recurrent products, at all of its
+            steps (Gal and Ghahramani 2016); it is stepped by ``scan_layer``.
         fused: whether kernels for whole sequences may serve the cells that they have.
 
     Attributes:
@@ -48,6 +50,7 @@ class Backbone(nn.Module):
         bias: bool = True,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         fused: bool = True,
     ) -> None:
         super().__init__()
@@ -59,6 +62,7 @@ class Backbone(nn.Module):
         self.directions = ("", "_reverse") if bidirectional else ("",)
         self.nonlinearity = nonlinearity or "tanh"
         self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
         for layer in range(num_layers):
             width = input_size if layer == 0 else hidden_size * len(self.directions)
             for direction in self.directions:
@@ -152,7 +156,8 @@ class Backbone(nn.Module):
             at the last valid step, backward ones at the first.
         """
         weight = self._parameter("weight_hh", "l0")
-        library = native_for(self.engine, x, weight) if self._native_may else None
+        masked = bool(self.recurrent_dropout) and generator is not None
+        library = native_for(self.engine, x, weight) if self._native_may and not masked else None
         if state is None and library is None:
             state = self.zero_state(len(x), x)
         count = len(self.directions)
@@ -161,7 +166,11 @@ class Backbone(nn.Module):
             if layer and self.dropout and generator is not None:
                 x = dropout(x, self.dropout, generator)
             own = None if state is None else tuple(part[layer * count : (layer + 1) * count] for part in state)
-            x, last = self._run(library, layer, x, lengths, own)
+            if masked and own is not None and generator is not None:
+                masks = dropout(torch.ones_like(own[0]), self.recurrent_dropout, generator)
+                x, last = self._scan(layer, x, lengths, own, masks)
+            else:
+                x, last = self._run(library, layer, x, lengths, own)
             final.append(last)
         return x, final[0] if self.num_layers == 1 else tuple(torch.cat(parts) for parts in zip(*final, strict=True))
 
@@ -173,7 +182,13 @@ class Backbone(nn.Module):
         assert state is not None
         if self._engines:
             return self._fused(layer, x, lengths, state)
-        return scan_layer(self.cell, ACTIVATIONS[self.nonlinearity], x, lengths, state, self._weights(layer))
+        return self._scan(layer, x, lengths, state)
+
+    def _scan(
+        self, layer: int, x: Tensor, lengths: Tensor | None, state: State, masks: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        activation = ACTIVATIONS[self.nonlinearity]
+        return scan_layer(self.cell, activation, x, lengths, state, self._weights(layer), masks)
 
     def _fused(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         engine = self._engines[layer]

@@ -31,12 +31,18 @@ class Recurrent:
         bias: (gates * hidden,) or None.
         carry: (hidden, hidden), carry_lstm's matrix on the carry.
         activation: rnn's, and that of carry_lstm's output.
+        mask: (batch, hidden) factors of the state on its way into the product, the same at every step; or None.
     """
 
     weight: Tensor
     bias: Tensor | None
     carry: Tensor | None
     activation: Activation
+    mask: Tensor | None = None
+
+    def of(self, h: Tensor) -> Tensor:
+        """(batch, gates * hidden) the recurrent product, U h + b."""
+        return linear(h if self.mask is None else h * self.mask, self.weight, self.bias)
 
 
 Step = Callable[[Tensor, State, Recurrent], State]
@@ -45,13 +51,13 @@ Step = Callable[[Tensor, State, Recurrent], State]
 def rnn_step(projected: Tensor, state: State, w: Recurrent) -> State:
     """h' = activation(W x + b_ih + U h + b_hh)."""
     (h,) = state
-    return (w.activation(projected + linear(h, w.weight, w.bias)),)
+    return (w.activation(projected + w.of(h)),)
 
 
 def lstm_step(projected: Tensor, state: State, w: Recurrent) -> State:
     """c' = f * c + i * g;  h' = o * tanh(c')."""
     h, c = state
-    i, f, g, o = (projected + linear(h, w.weight, w.bias)).chunk(4, dim=-1)
+    i, f, g, o = (projected + w.of(h)).chunk(4, dim=-1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 
@@ -60,7 +66,7 @@ def gru_step(projected: Tensor, state: State, w: Recurrent) -> State:
     """h' = (1 - z) * n + z * h, with n = tanh(W x + b_ih + r * (U h + b_hh))."""
     (h,) = state
     r_x, z_x, n_x = projected.chunk(3, dim=-1)
-    r_h, z_h, n_h = linear(h, w.weight, w.bias).chunk(3, dim=-1)
+    r_h, z_h, n_h = w.of(h).chunk(3, dim=-1)
     r = torch.sigmoid(r_x + r_h)
     z = torch.sigmoid(z_x + z_h)
     n = torch.tanh(n_x + r * n_h)
@@ -71,7 +77,7 @@ def carry_lstm_step(projected: Tensor, state: State, w: Recurrent) -> State:
     """output = activation(W x + U h + V c + b);  c' = i * k + c * f, the output read before the update."""
     h, c = state
     assert w.carry is not None
-    i, f, k, o = (projected + linear(h, w.weight, w.bias)).chunk(4, dim=-1)
+    i, f, k, o = (projected + w.of(h)).chunk(4, dim=-1)
     output = w.activation(o + linear(c, w.carry))
     carry = torch.sigmoid(i) * torch.tanh(k) + c * torch.sigmoid(f)
     return output, carry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,9 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
         self.settings = members[0].settings
 
-    def forward(
-        self, past: Tensor, lengths: Tensor | None = None, level: Tensor | None = None, **others: Tensor | None
-    ) -> Tensor:
-        """The arguments of `Network`, without a generator: members are trained one by one."""
-        return torch.stack([member(past, lengths, level, **others) for member in self.members]).mean(0)
+    def forward(self, *arguments: Any, **named: Any) -> Tensor:
+        """The arguments of `Network`, to its mean result."""
+        return torch.stack([member(*arguments, **named) for member in self.members]).mean(0)
 
 
 AnyNetwork = Network | Ensemble

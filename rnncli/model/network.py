@@ -39,11 +39,33 @@ def read_mean_max(output: Tensor, final: State, lengths: Tensor | None, directio
     return torch.cat(parts, dim=1)
 
 
-READOUTS: dict[str, tuple[Callable[[Tensor, State, Tensor | None, int], Tensor], int]] = {
-    "last": (read_last, 1),
-    "mean": (read_mean, 1),
-    "max": (read_max, 1),
-    "mean_max": (read_mean_max, 2),
+class Attention(nn.Module):
+    """A weighted mean over the valid steps; a step's weight is learned from its output (Raffel and Ellis 2015)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(width, width)
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, output: Tensor, final: State, lengths: Tensor | None, directions: int) -> Tensor:
+        """(batch, time, width) to (batch, width)."""
+        scores = self.score(torch.tanh(self.mix(output)))
+        if lengths is not None:
+            padding = torch.arange(output.shape[1], device=output.device) >= lengths[:, None]
+            scores = scores.masked_fill(padding[:, :, None], -torch.inf)
+        found: Tensor = (scores.softmax(1) * output).sum(1)
+        return found
+
+
+Readout = Callable[[Tensor, State, Tensor | None, int], Tensor]
+
+# how each is made for outputs of a width, and how many such widths it gives
+READOUTS: dict[str, tuple[Callable[[int], Readout], int]] = {
+    "last": (lambda width: read_last, 1),
+    "mean": (lambda width: read_mean, 1),
+    "max": (lambda width: read_max, 1),
+    "mean_max": (lambda width: read_mean_max, 2),
+    "attention": (Attention, 1),
 }
 
 
@@ -97,9 +119,13 @@ class Network(nn.Module):
             bias=settings.bias,
             bidirectional=settings.bidirectional,
             dropout=settings.dropout,
+            recurrent_dropout=settings.recurrent_dropout,
         )
-        self.readout, parts = READOUTS[settings.readout]
-        features = parts * (len(self.backbone.directions) + (self.front_end is not None)) * settings.hidden_size
+        make, parts = READOUTS[settings.readout]
+        states = len(self.backbone.directions) * settings.hidden_size
+        filters = settings.hidden_size if self.front_end is not None else 0
+        self.readout, self.filter_readout = make(states), make(filters) if filters else None
+        features = parts * (states + filters)
         known, a_step = sizes.width(sizes.ahead), sizes.outputs // sizes.steps
         self.head = self.decoder = self.ahead = None
         if settings.decoder == "parallel":
@@ -179,9 +205,9 @@ class Network(nn.Module):
             every: Tensor = self.head(_drop(both, share, generator))
             return every
         features = self.readout(output, final, counts, len(self.backbone.directions))
-        if filters is not None:
+        if filters is not None and self.filter_readout is not None:
             newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
-            features = torch.cat([features, self.readout(filters, (newest_step[None],), lengths, 1)], dim=1)
+            features = torch.cat([features, self.filter_readout(filters, (newest_step[None],), lengths, 1)], dim=1)
         features = _drop(features, share, generator)
         result: Tensor = self.head(features)
         return result if self.ahead is None or known is None else result + self.ahead(features, known).flatten(1)

@@ -21,6 +21,7 @@ def scan_layer(
     lengths: Tensor | None,
     state: State,
     weights: Sequence[Weights],
+    masks: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Run one layer.
 
@@ -30,6 +31,7 @@ def scan_layer(
         lengths: (batch,) valid steps, or None.
         state: initial state, each part (directions, batch, hidden).
         weights: of each direction; the second runs backwards.
+        masks: (directions, batch, hidden) factors of the states in the recurrent products, or None.
 
     Returns:
         outputs (batch, time, directions * hidden), zero in the padding, and the final state.
@@ -38,7 +40,8 @@ def scan_layer(
     for direction, (weight_ih, weight_hh, weight_ch, bias_ih, bias_hh) in enumerate(weights):
         assert weight_ih is not None
         assert weight_hh is not None
-        recurrent = Recurrent(weight_hh, bias_hh, weight_ch, activation)
+        mask = None if masks is None else masks[direction]
+        recurrent = Recurrent(weight_hh, bias_hh, weight_ch, activation, mask)
         own = tuple(part[direction] for part in state)
         output, last = scan(cell, linear(x, weight_ih, bias_ih), recurrent, own, lengths, backward=direction == 1)
         outputs.append(output)

@@ -20,7 +20,7 @@ from rnncli.data.reading.frames import Tables
 from rnncli.data.split import Part
 from rnncli.data.windows import Resident, Windows, shuffled
 from rnncli.errors import DataError
-from rnncli.model.network import Network
+from rnncli.model.ensemble import AnyNetwork
 from rnncli.tasks.task import shape_of
 from rnncli.trained import build_network
 from rnncli.training.device import check_precision, pick_device
@@ -47,7 +47,7 @@ class Checked:
 
     data: Prepared
     parts: dict[str, Windows]
-    network: Network
+    network: AnyNetwork
     memory: Memory
     device: torch.device
     findings: tuple[Finding, ...]

@@ -18,9 +18,12 @@ from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows, shuffled
 from rnncli.errors import DivergedError
 from rnncli.model.ensemble import AnyNetwork, members_of
+from rnncli.model.network import Network
 from rnncli.tasks.answers import batch_losses, run
 from rnncli.tasks.task import Task
+from rnncli.training.average import Weights, averaged, copy_weights, follow_epoch, follow_update
 from rnncli.training.optimizer import Optimizer, learning_rate
+from rnncli.training.skip import fit_skip
 
 MAX_SKIPPED = 5  # updates left out in a row because the gradient was not finite
 
@@ -39,6 +42,8 @@ class FitState:
         skipped: updates in a row that were left out, and
         skipped_total: all of them.
         history: a row an epoch.
+        trail: the weights of whose mean the best is chosen, see ``training.average``; none if the newest are, and
+        trailed: epochs whose weights it has.
     """
 
     network: AnyNetwork
@@ -49,12 +54,14 @@ class FitState:
     loss_count: int = 0
     best_loss: float | None = None
     best_epoch: int = 0
-    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    best: Weights = field(default_factory=dict)
     stale: int = 0
     cuts: int = 0
     skipped: int = 0
     skipped_total: int = 0
     history: list[dict[str, float | int | None]] = field(default_factory=list)
+    trail: list[Weights] = field(default_factory=list)
+    trailed: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         DivergedError: if a loss is not finite, or too many gradients in a row; `state` is as before that step.
     """
     settings = fit.settings
+    if not (state.epoch or state.step):
+        fit_skip(state.network, fit.train)
     while not finished(state, settings):
         batches = shuffled(fit.train, settings.batch_size, fit.seed, state.epoch)
         for index in batches[state.step :]:
@@ -123,10 +132,13 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
             state.loss_sum += loss * len(index)
             state.loss_count += len(index)
             yield StepDone(state.epoch + 1, state.step, len(batches), loss)
-        valid_loss = None
+        if state.trailed < state.epoch + 1:
+            follow_epoch(settings.average, state.trail, state.network)
+            state.trailed = state.epoch + 1
+        chosen, valid_loss = averaged(state.trail, state.network), None
         if fit.validation is not None:
-            valid_loss = yield from _validate(fit, state, fit.validation)
-        yield _close_epoch(fit, state, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
+            valid_loss = yield from _validate(fit, state, chosen, fit.validation)
+        yield _close_epoch(fit, state, chosen, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
 
 
 def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
@@ -140,21 +152,27 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     if fit.settings.input_noise:
         noise = torch.randn(batch.past.shape, generator=generator, device=device) * fit.settings.input_noise
         batch = replace(batch, past=batch.past + (noise if batch.lengths is None else _within(noise, batch.lengths)))
-    with torch.autocast(device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
-        outputs = [run(member, batch, generator) for member in members_of(state.network)]
-    losses = torch.stack([fit.task.loss(fit.task.answer(output.float(), batch), batch) for output in outputs])
-    total = losses.mean(1).sum()  # members do not share weights: each has the gradient of its own loss
-    loss = float(total.detach()) / len(losses)
+    losses = torch.stack([_backward(fit, member, batch, generator) for member in members_of(state.network)])
+    loss = float(losses.mean())
     if not math.isfinite(loss):
-        raise _diverged(fit, state, batch, losses.detach().sum(0), rate)
-    total.backward()  # type: ignore[no-untyped-call]
+        raise _diverged(fit, state, batch, losses.sum(0), rate)
     norm = state.optimizer.step(rate)
     skipped = 0 if math.isfinite(norm) else state.skipped + 1
     if skipped > MAX_SKIPPED:
         what = f"the gradient was not finite {skipped} times in a row up to"
         raise DivergedError(f"{what} epoch {state.epoch + 1}, step {state.step + 1}", _ADVICE)
     state.skipped, state.skipped_total = skipped, state.skipped_total + bool(skipped)
+    follow_update(fit.settings.average, state.trail, state.network, state.optimizer.updates)
     return loss
+
+
+def _backward(fit: Fit, network: Network, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+    """(batch,) losses of one network, whose mean has left its gradient in the weights."""
+    with torch.autocast(batch.past.device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
+        output = run(network, batch, generator)
+    losses = fit.task.loss(fit.task.answer(output.float(), batch), batch)
+    losses.mean().backward()  # type: ignore[no-untyped-call]
+    return losses.detach()
 
 
 def _within(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -184,15 +202,10 @@ def _mix(seed: int, epoch: int, step: int) -> int:
     return (value ^ (value >> 31)) >> 1
 
 
-def copy_weights(network: AnyNetwork) -> dict[str, torch.Tensor]:
-    """The network's state_dict as it is now."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _validate(fit: Fit, state: FitState, windows: Windows) -> Generator[Event, None, float]:
+def _validate(fit: Fit, state: FitState, network: AnyNetwork, windows: Windows) -> Generator[Event, None, float]:
     """Mean loss over the validation windows, without dropout; events in between let a caller stop."""
     total = 0.0
-    for loss in batch_losses(state.network, fit.task, windows):
+    for loss in batch_losses(network, fit.task, windows):
         total += loss
         yield Validating(state.epoch + 1)
     if not math.isfinite(total):
@@ -200,7 +213,7 @@ def _validate(fit: Fit, state: FitState, windows: Windows) -> Generator[Event, N
     return total / len(windows)
 
 
-def _close_epoch(fit: Fit, state: FitState, valid_loss: float | None, rate: float) -> EpochDone:
+def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, valid_loss: float | None, rate: float) -> EpochDone:
     """Keep the best weights, count patience, and begin the next epoch."""
     train_loss = state.loss_sum / state.loss_count
     # without validation there is nothing to choose by: the newest weights are the best
@@ -210,7 +223,7 @@ def _close_epoch(fit: Fit, state: FitState, valid_loss: float | None, rate: floa
     state.stale = 0 if better else state.stale + 1
     if better:
         state.best_loss, state.best_epoch = train_loss if valid_loss is None else valid_loss, state.epoch
-        state.best = copy_weights(state.network)
+        state.best = copy_weights(network)
     elif fit.settings.schedule == "plateau" and state.stale % _plateau(fit.settings) == 0:
         state.cuts += 1
     row: dict[str, float | int | None] = {

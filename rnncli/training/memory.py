@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rnncli.config import schema
 from rnncli.data.reading.frames import Tables
 from rnncli.data.windows import Windows
+from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.network import Network
 from rnncli.tasks.answers import BATCH_SIZE
 from rnncli.training.manifest import parameters
@@ -38,9 +39,10 @@ class Memory:
         return self.data + self.batch + self.network + self.libraries
 
 
-def estimate(data: Prepared, tables: Tables, windows: Windows, network: Network) -> Memory:
-    """The memory that training takes at most."""
-    return Memory(_data(data, tables, windows), _batch(data.config, windows, network), _network(network))
+def estimate(data: Prepared, tables: Tables, windows: Windows, network: AnyNetwork) -> Memory:
+    """The memory that training takes at most; the networks of an ensemble take their steps one after another."""
+    member = members_of(network)[0]
+    return Memory(_data(data, tables, windows), _batch(data.config, windows, member), _network(network))
 
 
 def _data(data: Prepared, tables: Tables, windows: Windows) -> int:
@@ -69,5 +71,5 @@ def _a_step(network: Network, windows: Windows) -> int:
     return inputs + backbone.num_layers * directions * backbone.hidden_size * (gates + 2)
 
 
-def _network(network: Network) -> int:
+def _network(network: AnyNetwork) -> int:
     return 4 * COPIES_OF_WEIGHTS * parameters(network)

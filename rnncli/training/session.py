@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,13 +21,14 @@ from rnncli.model.engine import native
 from rnncli.model.native.kernels import Library
 from rnncli.trained import check_weights, load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
 from rnncli.training import folder as run_folder
+from rnncli.training.average import Weights
 from rnncli.training.fit import FitState
 from rnncli.training.interrupt import EXIT_CODES, Caught
 from rnncli.training.request import Request
 
 COUNTERS = (
     "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "stale", "cuts",
-    "skipped", "skipped_total", "history",
+    "skipped", "skipped_total", "history", "trailed",
 )  # fmt: skip
 MAX_FAILED_SAVES = 3
 
@@ -115,7 +116,8 @@ class Session:
 
     def _encode(self, state: FitState) -> bytes:
         tensors = network_tensors(state.network) | scaler_tensors(self.scaler)
-        tensors |= {f"best.{name}": tensor.cpu().numpy() for name, tensor in state.best.items()}
+        for group, weights in _kept(state):
+            tensors |= {f"{group}{name}": tensor.cpu().numpy() for name, tensor in weights.items()}
         tensors |= {
             "optimizer.first": state.optimizer.first.cpu().numpy(),
             "optimizer.second": state.optimizer.second.cpu().numpy(),
@@ -155,12 +157,23 @@ class Session:
             other = content["machine"] != machine()
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"damaged: {error}", place=Place(file)) from None
-        best: checkpoint.Tensors = {}
-        if any(name.startswith("best.") for name in tensors):
-            best = check_weights(state.network, tensors, file, "best.")
-        state.best = {name: torch.from_numpy(np.array(array)).to(device) for name, array in best.items()}
+
+        def kept(group: str) -> Weights:
+            found = check_weights(state.network, tensors, file, group)
+            return {name: torch.from_numpy(np.array(array)).to(device) for name, array in found.items()}
+
+        state.best = kept("best.") if any(name.startswith("best.") for name in tensors) else {}
+        count = len({name.split(".")[1] for name in tensors if name.startswith("trail.")})
+        state.trail = [kept(f"trail.{number}.") for number in range(count)]
         if other:
             self.warn("the run began with another torch or processor: it goes on, but not to the same bits")
+
+
+def _kept(state: FitState) -> Iterator[tuple[str, Weights]]:
+    """The weights that a state keeps beside the network's, by what their names begin with."""
+    yield "best.", state.best
+    for number, weights in enumerate(state.trail):
+        yield f"trail.{number}.", weights
 
 
 def _like(initial: Any, value: Any, name: str) -> Any:

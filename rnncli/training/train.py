@@ -16,15 +16,15 @@ from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import residuals
 from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors, saved_parts
 from rnncli.training import folder as run_folder
+from rnncli.training.average import averaged, copy_weights
 from rnncli.training.device import check_precision, pick_device, pick_engine, set_threads
-from rnncli.training.fit import Fit, FitState, copy_weights, fit_network
+from rnncli.training.fit import Fit, FitState, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
 from rnncli.training.optimizer import Optimizer
 from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
 from rnncli.training.request import Request, Watch
 from rnncli.training.session import Session
-from rnncli.training.skip import fit_skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         fit = _fit(data, device)
         state = FitState(network, Optimizer(network.parameters(), config.training))
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
-        fit_skip(network, fit.train)
         if stored is not None:
             session.restore(stored, state)
             checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())  # some keys may have changed
@@ -79,7 +78,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
                 session.save_what_is_good(state)
                 raise
             if not state.best:  # the budget ended before the first epoch
-                state.best = copy_weights(network)
+                state.best = copy_weights(averaged(state.trail, network))
             session.save(state)
             network.load_state_dict(state.best)
             model = _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)
