@@ -10,6 +10,7 @@ from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
 from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
 from rnncli.evaluation.folds import Plan, check_plan
+from rnncli.tasks.answers import BATCH_SIZE
 from rnncli.trained import TrainedModel, load_model
 from rnncli.training import folder as run_folder
 from rnncli.training.device import pick_device, set_threads
@@ -22,7 +23,7 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan:
     model = load_model(run, pick_device(device))
     if plan is not None:
         check_plan(model, plan, other=data is not None)
-    set_threads("auto", model.config.model, model.config.training.batch_size)
+    set_threads("auto", model.config.model, BATCH_SIZE)
     tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     made_with = _made_with(run)
     if data is None and not (plan and plan.refit) and made_with.get("data_sha256") not in (None, tables.digest()):

@@ -47,12 +47,13 @@ def predict(
     from rnncli.data.reading.frames import open_tables
     from rnncli.predict import Wanted, unread
     from rnncli.predict import predict as predict_tables
+    from rnncli.tasks.answers import BATCH_SIZE
     from rnncli.trained import load_model
     from rnncli.training.device import pick_device, set_threads
 
     wanted = Wanted(quantiles, () if level is None else levels(level), every)
     model = load_model(Path(run), pick_device(check_device(device)))
-    set_threads("auto", model.config.model, model.config.training.batch_size)
+    set_threads("auto", model.config.model, BATCH_SIZE)
     tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
     predicted = predict_tables(model, tables, wanted)
     ignored = unread(model.columns, tables) if data else []

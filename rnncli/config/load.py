@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rnncli.config import rules
+from rnncli.config.defaults import resolve
 from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
 from rnncli.config.document import dump as dump_values
 from rnncli.config.explain import ALL_KEYS, SCHEMA_HINT, conflicts, explain, leaves, suggest
@@ -45,7 +45,7 @@ def check(document: Document) -> Config:
     found = conflicts(config, document)
     if found:
         raise ConfigError(found)
-    return rules.resolve(config)
+    return resolve(config)
 
 
 def dump(config: Config) -> str:

@@ -1,6 +1,6 @@
 """Every setting: its name, default, limits and meaning.
 
-A default of None means that the value follows from other settings; ``rules.resolve`` fills it in, and the
+A default of None means that the value follows from other settings; ``defaults.resolve`` fills it in, and the
 run's ``config.yaml`` shows what it became.
 """
 

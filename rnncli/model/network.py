@@ -107,7 +107,9 @@ class Network(nn.Module):
         self.settings, self.sizes = settings, sizes
         self.inputs = Inputs(sizes)
         width = sizes.width(sizes.past + sizes.static)
-        self.front_end = Convolutions(width, settings.hidden_size) if settings.front_end == "conv" else None
+        causal = sizes.every and not settings.bidirectional  # else the answer of a step would be told what follows
+        conv = settings.front_end == "conv"
+        self.front_end = Convolutions(width, settings.hidden_size, causal=causal) if conv else None
         width = settings.hidden_size if self.front_end is not None else width
         self.segments = Segments(width, sizes.segment, settings.hidden_size) if settings.segment is not None else None
         self.backbone = Backbone(

@@ -15,12 +15,16 @@ class Convolutions(nn.Module):
 
     Where an LSTM on raw points stays at chance, one on filters of a few points learns. Norms are over the filters of
     a step (Ba et al. 2016), so that no window sees another.
+
+    Args:
+        causal: whether a step sees itself and those before, and not as many on both sides.
     """
 
     taps = (9, 5)
 
-    def __init__(self, inputs: int, filters: int) -> None:
+    def __init__(self, inputs: int, filters: int, *, causal: bool) -> None:
         super().__init__()
+        self.causal = causal
         widths = (inputs, *(filters for _ in self.taps))
         self.mix = nn.ModuleList(
             nn.Linear(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False)
@@ -31,7 +35,8 @@ class Convolutions(nn.Module):
         """(batch, time, inputs) to (batch, time, filters); padding stays zero."""
         valid = None if lengths is None else (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
         for mix, norm, taps in zip(self.mix, self.norm, self.taps, strict=True):
-            around = pad(x, (0, 0, taps // 2, taps // 2)).unfold(1, taps, 1)  # (batch, time, inputs, taps)
+            ahead = 0 if self.causal else taps // 2
+            around = pad(x, (0, 0, taps - 1 - ahead, ahead)).unfold(1, taps, 1)  # (batch, time, inputs, taps)
             x = torch.relu(norm(mix(around.flatten(2))))
             x = x if valid is None else x * valid
         return x

@@ -62,7 +62,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def find_loss(name: str, levels: Sequence[float] | None = None, smoothing: float = 0.0) -> Loss:
-    """The loss of that name; the pinball loss for its levels, cross_entropy with its smoothing (Szegedy et al. 2016)."""
+    """The loss of that name; the pinball loss for its levels, cross_entropy with label smoothing."""
     if smoothing:
         return partial(cross_entropy, smoothing=smoothing)
     return partial(quantile, levels=tuple(levels)) if levels else LOSSES[name]

@@ -30,6 +30,10 @@ def settle_targets(config: schema.Config, columns: Columns, tables: Tables) -> t
     if kind != "tagging":
         return config, columns
     loss = config.training.loss or _loss_for(columns, tables)
+    if config.training.label_smoothing is not None and loss != "cross_entropy":
+        raise DataError(
+            f"training.label_smoothing acts on labels, and {columns.targets[0]} holds numbers", "leave it out"
+        )
     settled = config.model_copy(update={"training": config.training.model_copy(update={"loss": loss})})
     labels = () if loss == "cross_entropy" else None
     return settled, replace(columns, labels=labels, binary=loss == "binary_cross_entropy")

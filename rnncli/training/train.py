@@ -17,11 +17,12 @@ from rnncli.tasks.intervals import residuals
 from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors, saved_parts
 from rnncli.training import folder as run_folder
 from rnncli.training.average import averaged, copy_weights
-from rnncli.training.device import check_precision, pick_device, pick_engine, set_threads
+from rnncli.training.device import check_precision, pick_device, pick_engine
 from rnncli.training.fit import Fit, FitState, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
 from rnncli.training.optimizer import Optimizer
+from rnncli.training.pace import pace_of, paced
 from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
 from rnncli.training.request import Request, Watch
 from rnncli.training.session import Session
@@ -49,8 +50,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         run_folder.refuse_existing(request.folder)
     device = pick_device(config.training.device)
     check_precision(config.training.precision, device)
-    pick_engine(config.training.engine, device, config.training.precision)
-    set_threads(config.training.threads, config.model, config.training.batch_size)
+    pace = pace_of(config, pick_engine(config.training.engine, device, config.training.precision))
     data = prepare(config, tables)
     config = data.config
     for note in data.panel.notes:
@@ -70,7 +70,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         watch.started(fit, state)
         with caught_signals() as caught:
             try:
-                for event in fit_network(fit, state):
+                for event in paced(fit_network(fit, state), pace):
                     watch.event(event)
                     if not session.between_steps(state, caught):
                         break
@@ -106,12 +106,12 @@ def train_unsaved(data: Prepared, device: torch.device, watch: Watch) -> Trained
     """
     config = data.config
     check_precision(config.training.precision, device)
-    set_threads(config.training.threads, config.model, config.training.batch_size)
+    pace = pace_of(config, pick_engine(config.training.engine, device, config.training.precision))
     fit = _fit(data, device)
     network = build_network(config, data.columns, config.seed).to(device)
     state = FitState(network, Optimizer(network.parameters(), config.training))
     watch.started(fit, state)
-    for event in fit_network(fit, state):
+    for event in paced(fit_network(fit, state), pace):
         watch.event(event)
     network.load_state_dict(state.best)
     return _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)

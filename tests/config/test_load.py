@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnncli.config import rules
+from rnncli.config import defaults
 from rnncli.config.document import Document, parse
 from rnncli.config.load import apply, check, differences, dump, leaves
 from rnncli.config.schema import Config
@@ -211,7 +211,7 @@ def test_defaults_that_follow_from_other_keys_are_filled_in(read, base):
         96,
         "last",
     )
-    assert (config.training.loss, config.evaluation.baselines) == ("mae", list(rules.BASELINES_OF["forecasting"]))
+    assert (config.training.loss, config.evaluation.baselines) == ("mae", list(defaults.BASELINES_OF["forecasting"]))
     assert (config.model.nonlinearity, config.training.momentum) == (None, None)
     label = read("data: {path: d.csv, series: s, target: y}\ntask: {kind: classification}\n")
     assert (label.split.by, label.scale.per, label.window.context, label.window.normalise) == (
@@ -222,7 +222,7 @@ def test_defaults_that_follow_from_other_keys_are_filled_in(read, base):
     )
     assert (label.training.loss, label.evaluation.baselines) == (
         "cross_entropy",
-        list(rules.BASELINES_OF["classification"]),
+        list(defaults.BASELINES_OF["classification"]),
     )
     assert read(base, ["model.cell=rnn"]).model.nonlinearity == "tanh"
     assert read(base, ["training.optimizer=sgd"]).training.momentum == 0.9
@@ -266,7 +266,8 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "split.test": PARTS,
     "scale.kind": st.sampled_from(["standard", "robust", "minmax", "none"]),
     "scale.per": _optional(st.sampled_from(["series", "panel"])),
-    "window.context": _optional(st.integers(1, 500) | st.just("full")),
+    "window.context": _optional(st.integers(1, 500) | st.sampled_from(["full", "2 seasons"])),
+    "window.newest": _optional(st.integers(1, 500)),
     "window.stride": st.integers(1, 5),
     "window.normalise": _optional(st.sampled_from(["none", "last", "mean_std"])),
     "window.transform": st.sampled_from(["none", "log"]),
@@ -279,7 +280,18 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "model.bias": st.booleans(),
     "model.bidirectional": st.booleans(),
     "model.dropout": st.floats(0, 0.99),
-    "model.readout": st.sampled_from(["last", "mean", "max", "mean_max"]),
+    "model.readout": st.sampled_from(["last", "mean", "max", "mean_max", "attention"]),
+    "model.recurrent_dropout": st.floats(0, 0.99),
+    "model.front_end": st.sampled_from(["none", "conv"]),
+    "model.segment": _optional(st.integers(1, 50) | st.just("season")),
+    "model.decoder": st.sampled_from(["direct", "parallel"]),
+    "model.skip": st.sampled_from(["none", "linear", "seasonal"]),
+    "model.input_dropout": st.floats(0, 0.99),
+    "model.output_dropout": st.floats(0, 0.99),
+    "training.seeds": st.integers(1, 100),
+    "training.average": st.sampled_from(["none", "ema", "last_3", "last_99"]),
+    "training.label_smoothing": _optional(st.floats(0, 0.99)),
+    "training.input_noise": st.floats(0, 10),
     "training.epochs": st.integers(1, 10**9),
     "training.batch_size": st.integers(1, 10**6),
     "training.learning_rate": st.floats(1e-9, 1e6),
@@ -294,7 +306,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "training.device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     "training.threads": st.just("auto") | st.integers(1, 1024),
     "training.engine": st.sampled_from(["auto", "native", "torch"]),
-    "evaluation.baselines": _optional(st.lists(st.sampled_from(rules.BASELINES_OF["forecasting"]), unique=True)),
+    "evaluation.baselines": _optional(st.lists(st.sampled_from(defaults.BASELINES_OF["forecasting"]), unique=True)),
 }
 
 
@@ -345,7 +357,7 @@ def test_any_name_survives_the_file_of_a_run(name):
     config = Config.model_validate(
         {"data": {"path": [name, "b"], "target": name}, "task": {"kind": "forecasting", "horizon": 1}}
     )
-    assert check(parse(dump(rules.resolve(config)), "config.yaml")).data == config.data
+    assert check(parse(dump(defaults.resolve(config)), "config.yaml")).data == config.data
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)

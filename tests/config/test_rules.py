@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rnncli.config import rules
+from rnncli.config import data_rules, rules
 from rnncli.config.document import Document
 from rnncli.config.load import check
 from rnncli.errors import ConfigError
@@ -123,6 +123,25 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
         {"training.precision": "fp32"}),
     (FORECASTING, {"training.engine": "torch", "training.device": "cuda:1"}, "training.engine", "CPU",
         {"training.engine": "auto"}),
+    (TAGGING, {"model.segment": 4}, "model.segment", "every step", {"model.segment": None}),
+    (FORECASTING, {"model.segment": 9, "window.context": 8}, "model.segment", "longer than the 8 rows",
+        {"window.context": 9}),
+    (CLASSIFICATION, {"model.segment": "season"}, "model.segment", "no season", {"model.segment": 4}),
+    (CLASSIFICATION, {"window.context": "2 seasons"}, "window.context", "no season", {"window.context": 4}),
+    (CLASSIFICATION, {"model.decoder": "parallel"}, "model.decoder", "forecasts", {"model.decoder": "direct"}),
+    (TAGGING, {"model.skip": "linear"}, "model.skip", "forecasts", {"model.skip": "none"}),
+    (FORECASTING, {"model.skip": "linear", "window.context": "full"}, "model.skip", "one length",
+        {"window.context": "2 seasons"}),
+    (FORECASTING, {"model.decoder": "parallel"}, "model.decoder", "segment", {"model.segment": "season"}),
+    (FORECASTING, {"model.decoder": "parallel", "model.segment": 4, "model.bidirectional": True},
+        "model.bidirectional", "newest state", {"model.bidirectional": False}),
+    (FORECASTING, {"model.decoder": "parallel", "model.segment": 4, "model.readout": "mean"}, "model.readout",
+        "no effect", {"model.readout": "last"}),
+    (FORECASTING, {"training.label_smoothing": 0.1}, "training.label_smoothing", "labels",
+        {"training.label_smoothing": None}),
+    (TAGGING, {"training.label_smoothing": 0.1, "training.loss": "mse"}, "training.label_smoothing", "labels",
+        {"training.loss": "cross_entropy"}),
+    (CLASSIFICATION, {"window.newest": 3}, "window.newest", "no effect", {"window.newest": None}),
 ]  # fmt: skip
 IDS = [f"{case[0]['task.kind']} " + " ".join(f"{key}={value}" for key, value in case[1].items()) for case in CASES]
 
@@ -159,7 +178,8 @@ def test_a_rule_refuses_the_key_and_says_why(base, values, key, reason, cure):
     check(_document(base, values, cure))
 
 
-def test_every_rule_is_in_the_table(monkeypatch):
+@pytest.mark.parametrize("rules", [rules, data_rules], ids=lambda module: module.__name__.rpartition(".")[2])
+def test_every_rule_is_in_the_table(rules, monkeypatch):
     source, first = inspect.getsourcelines(rules)
     tree = ast.parse("".join(source))
     calls = [

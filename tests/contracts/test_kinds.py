@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnncli.config import rules, schema
+from rnncli.config import defaults, schema
 from rnncli.data.calendar import CALENDAR
 from rnncli.evaluation.baselines import BASELINES
 from rnncli.model.cells import CELLS
@@ -38,9 +38,9 @@ def test_dicts_are_what_the_schema_offers() -> None:
 
 
 def test_rules_cover_every_task() -> None:
-    assert set(rules.LOSSES_OF) == set(rules.BASELINES_OF) == set(TASKS)
-    assert {loss for losses in rules.LOSSES_OF.values() for loss in losses} == set(LOSSES)
-    assert {name for names in rules.BASELINES_OF.values() for name in names} == set(BASELINES)
+    assert set(defaults.LOSSES_OF) == set(defaults.BASELINES_OF) == set(TASKS)
+    assert {loss for losses in defaults.LOSSES_OF.values() for loss in losses} == set(LOSSES)
+    assert {name for names in defaults.BASELINES_OF.values() for name in names} == set(BASELINES)
 
 
 @pytest.mark.parametrize("kind", sorted(LOSSES))

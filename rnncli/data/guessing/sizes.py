@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnncli.config.rules import DEFAULT_CONTEXT
+from rnncli.config.defaults import DEFAULT_CONTEXT
 from rnncli.data.guessing.guess import Findings
 
 MOST_HORIZON = 336
