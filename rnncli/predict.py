@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from rnncli.data.ahead import extend
+from rnncli.data.origins import scoring_origins, turns
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.reading.frames import Tables
+from rnncli.data.resident import resident
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
-from rnncli.data.windows import Shape, Windows, cut, resident, scoring_origins, turns
+from rnncli.data.windows import Shape, Windows, cut
 from rnncli.errors import UsageError
 from rnncli.tasks.answers import answer_batches, exact_batch_size
 from rnncli.tasks.forecasting import Forecasting

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncli.data.panel import Columns, Floats, Panel, Rows
-from rnncli.data.scale import Scaler
-from rnncli.data.split import Part
-
-
-@dataclass(frozen=True)
-class Resident:
-    """Scaled values of a panel on the device, in its row order.
-
-    Attributes:
-        inputs: (rows, input columns) float32, empty cells filled; targets that are inputs come first.
-        targets: (rows, targets) float32; where it is not known, any number.
-        observed: (rows, targets) whether the target is known.
-        ahead: which of the input columns are known ahead, first and after the last.
-        static: (series, static columns) float32.
-        weights: (rows,) weight of a row's targets, or None.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    observed: Tensor
-    ahead: tuple[int, int]
-    static: Tensor
-    weights: Tensor | None = None
+from rnncli.data.panel import Panel, Rows
+from rnncli.data.resident import Resident
 
 
 @dataclass(frozen=True)
@@ -188,145 +164,7 @@ class Windows:
         return mean, torch.sqrt(variance + 1e-5)
 
 
-def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, device: torch.device) -> Resident:
-    """Scale a panel and put it on the device."""
-    series = np.repeat(np.arange(len(panel), dtype=np.int32), panel.lengths())
-    count = len(columns.value_targets)
-    first = 0 if columns.target_is_input else count
-    flagged = [number for number, name in enumerate(columns.inputs) if name not in columns.derived]
-    width = len(columns.inputs)
-    inputs = np.empty((len(series), width + (len(flagged) if missing == "mask" else 0)), dtype=np.float32)
-    targets = inputs[:, :count] if first == 0 else np.empty((len(series), count), dtype=np.float32)
-    known_targets = np.empty((len(series), count), dtype=bool)
-    for column in range(panel.values.shape[1]):
-        scaled = scaler.apply_to(column, panel.values, series)
-        observed = ~np.isnan(scaled)
-        if column < count:
-            targets[:, column] = np.nan_to_num(scaled)
-            known_targets[:, column] = observed
-        if column >= first:
-            inputs[:, column - first] = fill_forward(scaled[:, None], observed[:, None], panel)[:, 0]
-            if missing == "mask" and column - first in flagged:
-                inputs[:, width + flagged.index(column - first)] = observed
-    known = len(columns.known_ahead) if columns.target_is_input else 0
-
-    def on_device(values: NDArray[np.floating[Any]]) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)
-
-    there = on_device(inputs)
-    return Resident(
-        inputs=there,
-        targets=there[:, :count] if first == 0 else on_device(targets),
-        observed=torch.from_numpy(known_targets).to(device),
-        ahead=(width - known, width),
-        static=on_device(np.nan_to_num((panel.static - scaler.static[0]) / scaler.static[1])),
-        weights=None if panel.weights is None else on_device(panel.weights),
-    )
-
-
-def fill_forward(values: Floats, observed: NDArray[np.bool_], panel: Panel) -> Floats:
-    """(rows, columns) values with the newest observed value of the series in place of NaN; zero, the centre, before the first."""
-    if observed.all():
-        return values
-    rows = np.arange(len(values))[:, None]
-    newest = np.maximum.accumulate(np.where(observed, rows, -1), axis=0)
-    starts = np.repeat(panel.offsets[:-1], panel.lengths())[:, None]
-    filled = np.take_along_axis(values, np.maximum(newest, 0), axis=0)
-    return np.where(newest >= starts, filled, 0.0)
-
-
-def context_rows(context: int | str, panel: Panel) -> int:
-    """`window.context` in rows: ``full`` is the longest series."""
-    return int(panel.lengths().max()) if context == "full" else int(context)
-
-
-def training_origins(panel: Panel, part: Part, shape: Shape, stride: int) -> Rows:
-    """Origins of the training windows.
-
-    Windows with less than the whole context are used only in series where they would be most of the windows:
-    there they are worth more than they cost. Where every row has a target, windows reach the last row and back to
-    the first, each `stride` rows before the next.
-    """
-    found = []
-    for series in part.series():
-        begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        if shape.every:
-            found.append(np.arange(last, first, -stride)[::-1])
-        elif shape.horizon == 0:
-            least = first if first > begin else begin + min(shape.context, last - begin) - 1
-            found.append(np.arange(last, least, -stride)[::-1])
-        else:
-            whole = last - shape.horizon - (begin + shape.context) + 1
-            start = begin + (shape.context if whole >= shape.context else 1)
-            found.append(np.arange(last - shape.horizon, max(start, first) - 1, -stride)[::-1])
-    return _joined(found)
-
-
-def scoring_origins(panel: Panel, part: Part, shape: Shape) -> Rows:
-    """Origins of windows in which every target of `part` has its turn.
-
-    Where a part is a whole series, its first rows are context: as much as leaves at least one window.
-    """
-    if shape.horizon == 0:
-        return training_origins(panel, part, shape, shape.turn)
-    found = []
-    for series in part.series():
-        begin, first, last = int(panel.offsets[series]), int(part.first[series]), int(part.last[series])
-        start = first if first > begin else begin + max(1, min(shape.context, last - shape.horizon - begin))
-        found.append(np.arange(start, last - shape.horizon + 1))
-    return _joined(found)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    """All parts as one; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.int64), *parts])
-
-
-def closing_origins(part: Part) -> Rows:
-    """The end of every series in `part`: one window each."""
-    return part.last[part.series()]
-
-
 def cut(panel: Panel, data: Resident, origins: Rows, shape: Shape, firsts: Rows | None = None) -> Windows:
     """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
     series = panel.series_of(origins - 1).astype(np.int32)
     return Windows(data, shape, origins, series, panel.offsets[:-1], firsts)
-
-
-def turns(panel: Panel, part: Part, origins: Rows) -> Rows:
-    """(windows,) first row of each window whose target is its own to answer: those before are the earlier window's.
-
-    So every row of the part is answered once, with as much past as its window holds before it.
-    """
-    series = panel.series_of(origins - 1)
-    earlier = np.concatenate([[-1], origins[:-1]]) if len(origins) else origins
-    return np.asarray(np.maximum(part.first[series], earlier))
-
-
-def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[Rows]:
-    """The batches of an epoch: a pure function of (seed, epoch).
-
-    Windows with the whole context and shorter ones are batched apart, so that most batches need no packing.
-    """
-    lengths = windows.lengths()
-    whole = lengths == lengths.max()
-    del lengths  # the order below takes as much
-    random = np.random.default_rng([seed, epoch])
-    order = random.permutation(np.arange(len(windows), dtype=np.int32))
-    groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
-    batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
-    return [batches[position] for position in random.permutation(len(batches))]
-
-
-def by_length(windows: Windows, batch_size: int) -> Iterator[tuple[Rows, int]]:
-    """Batches for prediction: all of one length and one size, as (index, how many of it count).
-
-    The last batch of a length is filled up with repeats. So a window's arithmetic, and every bit of its
-    prediction, is the same in whatever company it comes.
-    """
-    lengths = windows.lengths()
-    order = np.argsort(lengths, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        for start in range(0, len(group), batch_size):
-            index = group[start : start + batch_size]
-            yield np.resize(index, batch_size), len(index)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncli.data.panel import Columns, Floats, Panel, Rows
+from rnncli.data.resident import fill_forward
 from rnncli.data.scale import Scaler
 from rnncli.data.split import Part
-from rnncli.data.windows import fill_forward
 
 RIDGE_PENALTY = 0.05  # on each weight, a window, in scaled units
 RIDGE_CHUNK = 4096

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnncli.data.origins import closing_origins, training_origins
 from rnncli.data.panel import Floats, Rows
 from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import Windows, closing_origins, training_origins
+from rnncli.data.windows import Windows
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
 from rnncli.tasks.answers import answer_batches

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from rnncli.data.batches import by_length
 from rnncli.data.panel import Floats, Rows
-from rnncli.data.windows import Batch, Windows, by_length
+from rnncli.data.windows import Batch, Windows
 from rnncli.model.network import Network
 from rnncli.tasks.task import Task
 

@@ -12,13 +12,15 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
+from rnncli.data.batches import shuffled
 from rnncli.data.findings.leaks import leak_findings
 from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.parts import class_counts, part_findings
 from rnncli.data.panel import Columns, Panel, show_ids
 from rnncli.data.reading.frames import Tables
+from rnncli.data.resident import Resident
 from rnncli.data.split import Part
-from rnncli.data.windows import Resident, Windows, shuffled
+from rnncli.data.windows import Windows
 from rnncli.errors import DataError
 from rnncli.model.network import Network
 from rnncli.tasks.task import shape_of

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
+from rnncli.data.batches import shuffled
 from rnncli.data.panel import SeriesId, show_ids
-from rnncli.data.windows import Batch, Windows, shuffled
+from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
 from rnncli.model.network import Network
 from rnncli.tasks.answers import batch_losses, run

@@ -17,7 +17,7 @@ from rnncli.data.calendar import CALENDAR, elapsed, waves
 from rnncli.data.files import read_panel
 from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Panel
-from rnncli.data.windows import resident
+from rnncli.data.resident import resident
 from rnncli.errors import ConfigError, DataError
 from rnncli.predict import predict
 from rnncli.trained import build_network, load_model

@@ -14,19 +14,10 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import Scaler, fit_scaler
 from rnncli.data.split import everything
-from rnncli.data.windows import (
-    Resident,
-    Shape,
-    Windows,
-    by_length,
-    context_rows,
-    cut,
-    fill_forward,
-    resident,
-    scoring_origins,
-    shuffled,
-    training_origins,
-)
+from rnncli.data.batches import by_length, shuffled
+from rnncli.data.origins import context_rows, scoring_origins, training_origins
+from rnncli.data.resident import Resident, fill_forward, resident
+from rnncli.data.windows import Shape, Windows, cut
 
 CPU = torch.device("cpu")
 
