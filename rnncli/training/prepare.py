@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
+from rnncli.data.checks import check_values
 from rnncli.data.columns import settle_columns
-from rnncli.data.files import check_values, read_panel
+from rnncli.data.files import read_panel
 from rnncli.data.findings.doubts import warn_of_constants
 from rnncli.data.origins import closing_origins, scoring_origins, training_origins, turns
 from rnncli.data.panel import Columns, Panel, show_ids
