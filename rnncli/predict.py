@@ -69,7 +69,7 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
     origins = _origins(panel, shape, wanted.every)
     firsts = turns(panel, everything(panel), origins) if shape.every else None
     windows = cut(panel, data, origins, shape, firsts)
-    scaled, series = _answers(model, windows), windows.series.astype(np.int64)
+    scaled, series = _answers(model, windows), windows.series
     bands, notes = _bands(model, scaled, scaler, series, wanted)
     answer = task.original(scaled, scaler, series)
     if shape.every:

@@ -12,9 +12,8 @@ from rnncli.data.calendar import elapsed, waves
 from rnncli.data.checks import check_duplicates, check_missing
 from rnncli.data.codes import categories, classes
 from rnncli.data.columns import require
-from rnncli.data.panel import Columns, Floats, Panel, SeriesId, show_ids
+from rnncli.data.panel import Columns, Floats, Numbers, Panel, SeriesId, show_ids
 from rnncli.data.reading.frames import Tables
-from rnncli.data.reading.moments import Numbers
 from rnncli.errors import DataError
 
 

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncli.data.panel import Panel, Rows
+from rnncli.data.panel import Numbers, Panel, Rows
 from rnncli.data.resident import Resident
 
+CHUNK = 1 << 20  # windows that are looked at together
 
 @dataclass(frozen=True)
 class Batch:
@@ -38,7 +39,7 @@ class Batch:
     target: Tensor
     target_mask: Tensor
     weight: Tensor | None
-    index: Rows
+    index: Numbers
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,14 @@ class Windows:
     Attributes:
         data: what they are cut from.
         shape: how.
-        origins: (windows,) the panel row after the newest input row.
-        series: (windows,) int32 series of each window.
+        origins: (windows,) the panel row after the newest input row, int32 where that is enough.
         starts: (series,) first row of every series.
         firsts: (windows,) first row whose target counts, where every row has one; None if all do.
     """
 
     data: Resident
     shape: Shape
-    origins: Rows
-    series: NDArray[np.int32]
+    origins: Numbers
     starts: Rows
     firsts: Rows | None = None
 
@@ -84,22 +83,29 @@ class Windows:
         return len(self.origins)
 
     @property
+    def series(self) -> Rows:
+        """(windows,) series of each window; of large data better asked of a few that were picked."""
+        return np.searchsorted(self.starts, self.origins - 1, side="right") - 1
+
+    @property
     def begins(self) -> Rows:
         """(windows,) first input row: `context` rows before the origin, or the series' first row."""
-        found = self.starts[self.series]
-        return np.maximum(found, self.origins - self.shape.context, out=found)
+        return np.maximum(self.starts[self.series], self.origins - self.shape.context)
 
-    def pick(self, index: Rows) -> Windows:
+    def pick(self, index: Numbers | slice) -> Windows:
         """The windows at `index` alone."""
         firsts = None if self.firsts is None else self.firsts[index]
-        return replace(self, origins=self.origins[index], series=self.series[index], firsts=firsts)
+        return replace(self, origins=self.origins[index], firsts=firsts)
 
-    def lengths(self) -> Rows:
-        """(windows,) input rows of each window."""
-        found = self.begins
-        return np.subtract(self.origins, found, out=found)
+    def lengths(self) -> Numbers:
+        """(windows,) input rows of each window, found some windows at a time."""
+        found = np.empty_like(self.origins)
+        for start in range(0, len(found), CHUNK):
+            some = self.pick(slice(start, start + CHUNK))
+            found[start : start + CHUNK] = some.origins - some.begins
+        return found
 
-    def target_rows(self, index: Rows) -> tuple[Rows, NDArray[np.bool_]]:
+    def target_rows(self, index: Numbers) -> tuple[Rows, NDArray[np.bool_]]:
         """(windows, steps) panel row of every target of the windows at `index`, and whether it counts."""
         chosen = self.pick(index)
         origins = chosen.origins[:, None]
@@ -114,7 +120,7 @@ class Windows:
             rows = origins - 1
         return np.minimum(rows, len(self.data.targets) - 1), rows < len(self.data.targets)
 
-    def batch(self, index: Rows) -> Batch:
+    def batch(self, index: Numbers) -> Batch:
         """Gather the windows at `index`."""
         device = self.data.inputs.device
         chosen = self.pick(index)
@@ -164,7 +170,7 @@ class Windows:
         return mean, torch.sqrt(variance + 1e-5)
 
 
-def cut(panel: Panel, data: Resident, origins: Rows, shape: Shape, firsts: Rows | None = None) -> Windows:
+def cut(panel: Panel, data: Resident, origins: Numbers, shape: Shape, firsts: Rows | None = None) -> Windows:
     """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
-    series = panel.series_of(origins - 1).astype(np.int32)
-    return Windows(data, shape, origins, series, panel.offsets[:-1], firsts)
+    small = len(panel.times) <= np.iinfo(np.int32).max
+    return Windows(data, shape, origins.astype(np.int32) if small else origins, panel.offsets[:-1], firsts)

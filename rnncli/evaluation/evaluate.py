@@ -113,7 +113,7 @@ def score_windows(model: TrainedModel, data: Prepared, windows: Windows, answers
         series = data.panel.series_of(asked.origins - 1)
         truth = data.panel.values[asked.targets, : model.scaler.targets]
         units = Units(data.scaler.deviation[series][:, None], data.scaler.seasonal_error[series][:, None])
-        original = asked.pick(task.original(scaled, data.scaler, windows.series[index].astype(np.int64)))
+        original = asked.pick(task.original(scaled, data.scaler, windows.pick(index).series))
         scored.model.add(truth, original, units, series)
         for name, scores in scored.baselines.items():
             scores.add(truth, answers[name](asked.origins), units, series)

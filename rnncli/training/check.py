@@ -12,7 +12,7 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
-from rnncli.data.batches import shuffled
+from rnncli.data.batches import count_batches
 from rnncli.data.findings.leaks import leak_findings
 from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.parts import class_counts, part_findings
@@ -149,7 +149,7 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
             "context": shape_of(settings, data.task, data.panel).context,
             "horizon": data.task.horizon or None,
             "batch_size": settings.training.batch_size,
-            "steps_an_epoch": len(shuffled(windows, settings.training.batch_size, settings.seed, 0)),
+            "steps_an_epoch": count_batches(windows, settings.training.batch_size),
             "epochs": settings.training.epochs,
             "loss": settings.training.loss,
         },

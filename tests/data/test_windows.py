@@ -205,7 +205,7 @@ def _ones(rows: int) -> Resident:
 
 def test_targets_beyond_the_data_are_not_known():
     shape = Shape(3, 3, normalise="last")
-    windows = Windows(_ones(5), shape, np.array([4, 5]), np.array([0, 0]), starts=np.array([0]))
+    windows = Windows(_ones(5), shape, np.array([4, 5]), starts=np.array([0]))
     assert windows.batch(np.array([0, 1])).target_mask[:, :, 0].tolist() == [
         [True, False, False],
         [False, False, False],
@@ -214,7 +214,7 @@ def test_targets_beyond_the_data_are_not_known():
 
 def _of_lengths(lengths: list[int]) -> Windows:
     ends = np.cumsum(lengths)
-    return Windows(_ones(sum(lengths)), Shape(max(lengths)), ends, np.arange(len(lengths)), starts=ends - lengths)
+    return Windows(_ones(sum(lengths)), Shape(max(lengths)), ends, starts=ends - lengths)
 
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=40)

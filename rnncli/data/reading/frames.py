@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,7 @@ class Tables:
         for texts in self.texts(column):
             yield texts if plain else plain_numbers(texts, self.dialect).fillna(texts)
 
-    def codes(self, names: Sequence[str]) -> tuple[moments.Numbers, list[tuple[str, ...]]]:
+    def codes(self, names: Sequence[str]) -> tuple[NDArray[np.signedinteger[Any]], list[tuple[str, ...]]]:
         """(rows,) the number of each row's values in `names`, as text, and these values in order of first appearance."""
         codes = np.empty(len(self), dtype=np.int32)
         known: dict[tuple[str, ...], int] = {}

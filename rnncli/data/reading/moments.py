@@ -19,8 +19,7 @@ _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 
 _STRPTIME = "data.time_format: '%d/%m/%Y %H:%M'"
 
 Chunks = Callable[[], Iterator["pd.Series[str]"]]
-Numbers = NDArray[np.signedinteger[Any]]
-Keys = Callable[[], Numbers]
+Keys = Callable[[], NDArray[np.signedinteger[Any]]]
 
 
 def read_any(texts: pd.Series[str], forms: Sequence[str]) -> tuple[NDArray[np.generic], str]:
