@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from rnncli.data.panel import Columns, Floats, Panel
 from rnncli.data.scale import Scaler
+
+CHUNK = 1 << 20  # rows that are scaled together
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,23 @@ class Resident:
 
 def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, device: torch.device) -> Resident:
     """Scale a panel and put it on the device."""
-    series = np.repeat(np.arange(len(panel), dtype=np.int32), panel.lengths())
-    count = len(columns.value_targets)
+    count, rows = len(columns.value_targets), len(panel.values)
     first = 0 if columns.target_is_input else count
     flagged = [number for number, name in enumerate(columns.inputs) if name not in columns.derived]
     width = len(columns.inputs)
-    inputs = np.empty((len(series), width + (len(flagged) if missing == "mask" else 0)), dtype=np.float32)
-    targets = inputs[:, :count] if first == 0 else np.empty((len(series), count), dtype=np.float32)
-    known_targets = np.empty((len(series), count), dtype=bool)
+    inputs = np.empty((rows, width + (len(flagged) if missing == "mask" else 0)), dtype=np.float32)
+    targets = inputs[:, :count] if first == 0 else np.empty((rows, count), dtype=np.float32)
+    known_targets = np.empty((rows, count), dtype=bool)
     for column in range(panel.values.shape[1]):
-        scaled = scaler.apply_to(column, panel.values, series)
-        observed = ~np.isnan(scaled)
-        if column < count:
-            targets[:, column] = np.nan_to_num(scaled)
-            known_targets[:, column] = observed
-        if column >= first:
-            inputs[:, column - first] = fill_forward(scaled[:, None], observed[:, None], panel)[:, 0]
-            if missing == "mask" and column - first in flagged:
-                inputs[:, width + flagged.index(column - first)] = observed
-    known = len(columns.known_ahead) if columns.target_is_input else 0
+        for some, filled, observed in _filled(panel, scaler, column):
+            if column < count:
+                targets[some, column] = filled
+                known_targets[some, column] = observed
+            if column >= first:
+                inputs[some, column - first] = filled
+                if missing == "mask" and column - first in flagged:
+                    inputs[some, width + flagged.index(column - first)] = observed
+    known = len(columns.known_ahead)
 
     def on_device(values: NDArray[np.floating[Any]]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)
@@ -71,8 +72,27 @@ def resident(panel: Panel, columns: Columns, scaler: Scaler, missing: str, devic
     )
 
 
+def _filled(panel: Panel, scaler: Scaler, column: int) -> Iterator[tuple[slice, Floats, NDArray[np.bool_]]]:
+    """A column scaled and its gaps filled forward, some rows at a time: which rows, values, and which were observed."""
+    newest, last = -1, 0.0  # row and value of the newest that was observed
+    for start in range(0, len(panel.values), CHUNK):
+        some = slice(start, min(start + CHUNK, len(panel.values)))
+        series = panel.series_of(np.arange(some.start, some.stop))
+        values = scaler.apply_to(column, panel.values[some], series)
+        observed = ~np.isnan(values)
+        if not observed.all():
+            rows = np.maximum.accumulate(np.where(observed, np.arange(some.start, some.stop), newest))
+            filled = np.where(rows >= start, values[np.maximum(rows - start, 0)], last)
+            values = np.where(rows >= panel.offsets[series], filled, 0.0)
+            newest = int(rows[-1])
+            last = float(filled[-1])
+        else:
+            newest, last = some.stop - 1, float(values[-1])
+        yield some, values, observed
+
+
 def fill_forward(values: Floats, observed: NDArray[np.bool_], panel: Panel) -> Floats:
-    """(rows, columns) values with the newest observed value of the series in place of NaN; zero, the centre, before the first."""
+    """(rows, columns) values with the newest observed value of the series in place of NaN; zero before the first."""
     if observed.all():
         return values
     rows = np.arange(len(values))[:, None]

@@ -172,5 +172,9 @@ class Windows:
 
 def cut(panel: Panel, data: Resident, origins: Numbers, shape: Shape, firsts: Rows | None = None) -> Windows:
     """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
-    small = len(panel.times) <= np.iinfo(np.int32).max
-    return Windows(data, shape, origins.astype(np.int32) if small else origins, panel.offsets[:-1], firsts)
+    return Windows(data, shape, compact(origins), panel.offsets[:-1], firsts)
+
+
+def compact(rows: Numbers) -> Numbers:
+    """Row numbers in four bytes each where that is enough."""
+    return rows.astype(np.int32) if rows.max(initial=0) <= np.iinfo(np.int32).max else rows
