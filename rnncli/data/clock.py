@@ -23,7 +23,7 @@ from rnncli.data.reading.zones import repeated_hint as repeated_hint
 from rnncli.data.reading.zones import skipped_hint as skipped_hint
 
 _SEASONS = {"Y": 1, "Q": 4, "M": 12, "B": 5}  # calendar steps, by the first letter of a pandas frequency
-_CHUNK = 1 << 20  # times that are looked at together
+_CHUNK = 1 << 17  # times that are looked at together
 _DAY = pd.Timedelta("1D")
 _CYCLES = (("59s", "1h"), ("6h", "1D"), ("1D", "7D"), ("28D", "364D"))  # the season of a gap below or at the first
 

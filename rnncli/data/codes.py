@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnncli.data.panel import Columns, Floats
+from rnncli.data.panel import Columns, Floats, Panel
 from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError
 
@@ -45,6 +45,23 @@ def categories(tables: Tables, columns: Columns, name: str) -> tuple[Floats, Col
         count = int(np.isin(found, unseen).sum())
         notes = (f"{name}: {count:,} rows hold categories not seen in training, such as {texts[unseen[0]]}",)
     return codes[found], replace(columns, categories={**columns.categories, name: known}), notes
+
+
+def with_last_label(panel: Panel) -> Panel:
+    """The panel of a classification whose series end in their label: the last known one stands in the rows after it.
+
+    A series whose labels contradict each other is left as it is.
+    """
+    codes, begin, lengths = panel.values[:, 0], panel.offsets[:-1], panel.lengths()
+    if not np.isnan(codes[panel.offsets[1:] - 1]).any():
+        return panel
+    least, most = (part.reduceat(codes, begin) for part in (np.fmin, np.fmax))
+    known = np.concatenate([[-1], np.flatnonzero(~np.isnan(codes))])
+    newest = known[np.searchsorted(known, panel.offsets[1:]) - 1]
+    after = np.arange(len(codes)) > np.repeat(newest, lengths)
+    values = panel.values.copy()
+    values[:, 0] = np.where(after & np.repeat(least == most, lengths), np.repeat(most, lengths), codes)
+    return replace(panel, values=values)
 
 
 def natural_key(label: str) -> tuple[bool, float, str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnncli.data.panel import Columns, Floats, Panel
 from rnncli.data.scale import Scaler
 
-CHUNK = 1 << 20  # rows that are scaled together
+CHUNK = 1 << 17  # rows that are scaled together
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rnncli.data.panel import Numbers, Panel, Rows
 from rnncli.data.resident import Resident
 
-CHUNK = 1 << 20  # windows that are looked at together
+CHUNK = 1 << 17  # windows that are looked at together
 
 @dataclass(frozen=True)
 class Batch:

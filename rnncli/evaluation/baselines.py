@@ -51,16 +51,14 @@ class History:
         """First row of the series of each of `rows`."""
         return self.panel.offsets[self.panel.series_of(rows)]
 
-    def scaled(self, first: int, last: int) -> Floats:
-        """(rows, columns) scaled values of some columns, found some rows at a time."""
-        found = np.empty((len(self.panel.values), last - first))
+    def scaled_targets(self) -> Floats:
+        """(rows, targets) scaled, found some rows at a time."""
+        found: Floats = np.empty(self.filled.shape)
         for start in range(0, len(found), CHUNK):
-            rows = np.arange(start, min(start + CHUNK, len(found)))
-            series = self.panel.series_of(rows)
-            for column in range(first, last):
-                found[rows[0] : rows[-1] + 1, column - first] = self.scaler.apply_to(
-                    column, self.panel.values[rows[0] : rows[-1] + 1], series
-                )
+            some = slice(start, start + CHUNK)
+            series = self.panel.series_of(np.arange(start, start + len(found[some])))
+            for column in range(self.scaler.targets):
+                found[some, column] = self.scaler.apply_to(column, self.panel.values[some], series)
         return found
 
 
@@ -128,7 +126,7 @@ def ridge(past: History) -> Answer:
 
 
 def _ridge_forecast(past: History) -> Answer:
-    scaled = past.scaled(0, past.filled.shape[1])
+    scaled = past.scaled_targets()
     scaled = fill_forward(scaled, ~np.isnan(scaled), past.panel)
     back, ahead = np.arange(-past.context, 0), np.arange(past.horizon)
 
@@ -158,18 +156,29 @@ def _ridge_forecast(past: History) -> Answer:
 
 
 def _ridge_last_row(past: History) -> Answer:
-    count = past.filled.shape[1]
-    inputs = past.scaled(count, past.panel.values.shape[1])
-    inputs = inputs[:, [name not in past.columns.categories for name in past.columns.values[count:]]]
-    inputs = np.concatenate([np.nan_to_num(inputs), np.ones((len(inputs), 1))], axis=1)
-    rows = past.origins - 1
-    rows = rows[~np.isnan(past.panel.values[rows, :count]).any(axis=1)]
-    if not len(rows):
+    panel, count = past.panel, past.filled.shape[1]
+    used = [
+        place for place in range(count, panel.values.shape[1]) if panel.columns[place] not in past.columns.categories
+    ]
+
+    def features(rows: Numbers) -> Floats:
+        """(rows, inputs + 1) scaled inputs, 0 where one is missing, and a one."""
+        values, series = panel.values[rows], panel.series_of(rows)
+        scaled = [np.nan_to_num(past.scaler.apply_to(column, values, series)) for column in used]
+        return np.stack([*scaled, np.ones(len(rows))], axis=1)
+
+    squares, products, total = np.zeros((len(used) + 1,) * 2), np.zeros((len(used) + 1, count)), 0
+    for start in range(0, len(past.origins), CHUNK):
+        rows = past.origins[start : start + CHUNK] - 1
+        rows = rows[~np.isnan(panel.values[rows, :count]).any(axis=1)]
+        inputs = features(rows)
+        squares, products = squares + inputs.T @ inputs, products + inputs.T @ panel.values[rows, :count]
+        total += len(rows)
+    if not total:
         return mean(past)
-    penalty = RIDGE_PENALTY * len(rows) * np.diag([1.0] * (inputs.shape[1] - 1) + [1e-9])
-    own = inputs[rows]
-    weights = np.linalg.solve(own.T @ own + penalty, own.T @ past.panel.values[rows, :count])
-    return lambda origins: (inputs[origins - 1] @ weights)[:, None]
+    penalty = RIDGE_PENALTY * total * np.diag([1.0] * len(used) + [1e-9])
+    weights = np.linalg.solve(squares + penalty, products)
+    return lambda origins: (features(origins - 1) @ weights)[:, None]
 
 
 def majority(past: History) -> Answer:

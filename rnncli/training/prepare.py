@@ -9,6 +9,7 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data.checks import check_values
+from rnncli.data.codes import with_last_label
 from rnncli.data.columns import settle_columns
 from rnncli.data.files import read_panel
 from rnncli.data.findings.doubts import warn_of_constants
@@ -86,6 +87,8 @@ def read_data(config: schema.Config, columns: Columns, tables: Tables) -> tuple[
         DataError: for anything in the data that cannot be used.
     """
     panel, columns = read_panel(tables, columns, config.data.missing)
+    if config.task.kind == "classification":
+        panel = with_last_label(panel)
     return regularise(panel, columns, tables, config.data, forecasting=config.task.kind == "forecasting")
 
 

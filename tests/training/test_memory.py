@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 LIMIT = 200e6 + 3 * 8 * 4 * 10e6  # bytes, for ten million rows of four columns
-FEW, MANY = 20_000, 2_000_000
+FEW, MANY = 500_000, 2_000_000
 
 CONFIG = """\
 data: {path: big.csv, time: t, target: y}
