@@ -78,9 +78,9 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
     rows = [slice(int(first), int(last)) for first, last in zip(part.first, part.last, strict=True)]
     values = _transformed(panel.values, transform, targets)
     if settings.per == "series":
-        found = [_centre_and_spread(values[own], settings.kind) for own in rows]
+        found = [_centre_and_spread(values, settings.kind, own, panel.weights) for own in rows]
     else:
-        found = [_of_panel(values, rows, settings.kind)]
+        found = [_of_panel(values, rows, settings.kind, panel.weights)]
     plain = np.isin(panel.columns, list(columns.unscaled))
     original = panel.values[:, :targets]
     return Scaler(
@@ -96,10 +96,12 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
     )
 
 
-def _of_panel(values: Floats, rows: list[slice], kind: str) -> tuple[Floats, Floats]:
+def _of_panel(
+    values: Floats, rows: list[slice], kind: str, weights: Floats | None = None
+) -> tuple[Floats, Floats]:
     """(columns,) statistics of the rows of all slices together."""
     whole = rows[0] if len(rows) == 1 else np.concatenate([np.arange(own.start, own.stop) for own in rows])
-    return _centre_and_spread(values, kind, whole)
+    return _centre_and_spread(values, kind, whole, weights)
 
 
 def _static(panel: Panel, columns: Columns, part: Part, kind: str) -> Floats:
@@ -154,27 +156,39 @@ def _transformed(values: Floats, transform: str, targets: int) -> Floats:
     return np.concatenate([np.log(values[:, :targets]), values[:, targets:]], axis=1)
 
 
-def _centre_and_spread(values: Floats, kind: str, rows: slice | Rows = EVERY) -> tuple[Floats, Floats]:
+def _centre_and_spread(
+    values: Floats, kind: str, rows: slice | Rows = EVERY, weights: Floats | None = None
+) -> tuple[Floats, Floats]:
     """(columns,) statistics of some `rows` of (rows, columns), passing over NaN; without values it stays as it is."""
-    found = np.array([_of_column(column[rows], kind) for column in values.T]).reshape(-1, 2)
+    own = None if weights is None else weights[rows]
+    found = np.array([_of_column(column[rows], kind, own) for column in values.T]).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 
 
-def _of_column(column: Floats, kind: str) -> tuple[float, float]:
-    """Centre and spread of (rows,) values; a constant column has spread 1."""
-    known = column[~np.isnan(column)]  # a copy, which the statistics may use up
+def _of_column(column: Floats, kind: str, weights: Floats | None) -> tuple[float, float]:
+    """Centre and spread of (rows,) values; a constant column has spread 1.
+
+    Rows of weight 0 are left out, unless there are no others; mean and deviation are weighted.
+    """
+    there = ~np.isnan(column)
+    if weights is not None and (there & (weights > 0)).any():
+        there &= weights > 0
+        weights = weights[there]
+    else:
+        weights = None
+    known = column[there]  # a copy, which the statistics may use up
     if not len(known):
         return 0.0, 1.0
     size = max(known.max(), -known.min())
-    centre, spread = _STATISTICS[kind](known)
+    centre, spread = _standard(known, weights) if kind == "standard" else _STATISTICS[kind](known)
     return float(centre), float(spread) if spread > 1e-12 * size else 1.0
 
 
-def _standard(x: Floats) -> tuple[float, float]:
-    """Mean and population deviation, found in the place of `x`."""
-    centre = x.mean()
+def _standard(x: Floats, weights: Floats | None = None) -> tuple[float, float]:
+    """Mean and population deviation, found in the place of `x`; weighted as scikit-learn's StandardScaler does."""
+    centre = np.average(x, weights=weights)
     x -= centre
-    return centre, math.sqrt(np.square(x, out=x).mean())
+    return float(centre), math.sqrt(np.average(np.square(x, out=x), weights=weights))
 
 
 def _robust(x: Floats) -> tuple[float, float]:
