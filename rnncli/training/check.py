@@ -14,6 +14,7 @@ from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.batches import count_batches
 from rnncli.data.findings.leaks import leak_findings
+from rnncli.data.findings.pairs import pair_leaks
 from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.parts import class_counts, part_findings
 from rnncli.data.panel import Columns, Panel, show_ids
@@ -93,6 +94,7 @@ def _findings(data: Prepared, parts: dict[str, Windows]) -> Iterator[Finding]:
     for note in panel.notes:
         yield Finding("note", note)
     yield from leak_findings(panel, columns, horizon)
+    yield from pair_leaks(panel, columns, horizon)
     yield from panel_findings(panel, columns, by_series=data.config.scale.per == "series")
     yield from part_findings(panel, columns, data.split, horizon)
     yield from _padded(data, parts["train"])
