@@ -68,8 +68,11 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """A line that is worth reading even with --quiet."""
-    _to_stderr(f"warning: {text}")
+    """A line that is worth reading even with --quiet; an object a line where the format is JSON."""
+    if settings.format in ("json", "jsonl"):
+        _to_stderr(json.dumps({"warning": {"message": text}}))
+    else:
+        _to_stderr(f"warning: {text}")
 
 
 def _to_stderr(text: str) -> None:
@@ -84,7 +87,7 @@ def _to_stderr(text: str) -> None:
 
 def fail(document: Mapping[str, Any], lines: Iterable[str]) -> None:
     """Report an error, as JSON if that is the format."""
-    if settings.format == "json":
+    if settings.format in ("json", "jsonl"):
         _to_stderr(json.dumps(document, ensure_ascii=True))
         return
     for line in lines:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from rnncli.data.ahead import extend
+from rnncli.data.origins import scoring_origins, turns
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.reading.frames import Tables
+from rnncli.data.resident import resident
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
-from rnncli.data.windows import Shape, Windows, cut, resident, scoring_origins, turns
+from rnncli.data.windows import Shape, Windows, cut
 from rnncli.errors import UsageError
 from rnncli.tasks.answers import answer_batches, exact_batch_size
 from rnncli.tasks.forecasting import Forecasting
@@ -67,7 +69,7 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
     origins = _origins(panel, shape, wanted.every)
     firsts = turns(panel, everything(panel), origins) if shape.every else None
     windows = cut(panel, data, origins, shape, firsts)
-    scaled, series = _answers(model, windows), windows.series.astype(np.int64)
+    scaled, series = _answers(model, windows), windows.series
     bands, notes = _bands(model, scaled, scaler, series, wanted)
     answer = task.original(scaled, scaler, series)
     if shape.every:

@@ -69,7 +69,9 @@ class Data(Section):
     calendar: CalendarName | Annotated[list[CalendarName], Field(min_length=1)] | None = Field(
         None, description="Parts of the date to add to the inputs, each as a sine and a cosine; known ahead."
     )
-    weight: Name | None = Field(None, description="Column with the weight of a row's targets in the loss, 0 or more.")
+    weight: Name | None = Field(
+        None, description="Column with the weight of a row in the loss and in the statistics of scale, 0 or more."
+    )
     frequency: Name | None = Field(
         None, description="Step of the time column, such as 15min, D or MS; left out, it is found in the data."
     )

@@ -23,6 +23,7 @@ from rnncli.data.reading.zones import repeated_hint as repeated_hint
 from rnncli.data.reading.zones import skipped_hint as skipped_hint
 
 _SEASONS = {"Y": 1, "Q": 4, "M": 12, "B": 5}  # calendar steps, by the first letter of a pandas frequency
+_CHUNK = 1 << 17  # times that are looked at together
 _DAY = pd.Timedelta("1D")
 _CYCLES = (("59s", "1h"), ("6h", "1D"), ("1D", "7D"), ("28D", "364D"))  # the season of a gap below or at the first
 
@@ -98,9 +99,12 @@ def is_frequency(text: str, form: str | None) -> bool:
 
 def regular(times: NDArray[np.generic], frequency: str) -> NDArray[np.bool_]:
     """(rows - 1,) whether each time follows the one before by the frequency."""
-    if len(times) < 2:
-        return np.ones(0, dtype=bool)
-    if times.dtype.kind != "M":
-        return np.asarray(np.isclose(np.diff(times), float(frequency), rtol=1e-6))
-    index = pd.DatetimeIndex(times)
-    return np.asarray(index[:-1] + to_offset(frequency) == index[1:])
+    found = np.ones(max(0, len(times) - 1), dtype=bool)
+    for start in range(0, len(found), _CHUNK):
+        some = times[start : start + _CHUNK + 1]
+        if times.dtype.kind == "M":
+            index = pd.DatetimeIndex(some)
+            found[start : start + _CHUNK] = index[:-1] + to_offset(frequency) == index[1:]
+        else:
+            found[start : start + _CHUNK] = np.isclose(np.diff(some), float(frequency), rtol=1e-6)
+    return found

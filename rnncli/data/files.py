@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncli.data import clock
 from rnncli.data.calendar import elapsed, waves
+from rnncli.data.checks import check_duplicates, check_missing
+from rnncli.data.codes import categories, classes
 from rnncli.data.columns import require
+from rnncli.data.panel import Columns, Floats, Numbers, Panel, SeriesId, show_ids
 from rnncli.data.reading.frames import Tables
-from rnncli.data.panel import Columns, Panel, SeriesId, show_ids
 from rnncli.errors import DataError
 
 
@@ -39,7 +40,9 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
     else:
         order = _order(keys, times, columns)
         if order is not None:
-            keys, times, given = keys[order], times[order], given[order]
+            keys, times = keys[order], times[order]
+            for column in range(given.shape[1]):  # column by column, for the sake of memory
+                given[:, column] = given[order, column]
             weights = None if weights is None else weights[order]
         panel = Panel(
             columns=columns.values,
@@ -52,14 +55,14 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
         )
         static, columns, unseen = _static(tables, columns, panel)
         panel, notes = replace(panel, static=static), notes + unseen
-    _check_duplicates(tables, panel, columns)
+    check_duplicates(tables, panel, columns)
     panel = replace(panel, values=_with_derived(panel, columns), ends=_ends(panel, columns), notes=notes)
-    _check_missing(tables, panel, columns, missing, asked_for)
+    check_missing(tables, panel, columns, missing, asked_for)
     return panel, columns
 
 
 def _order(
-    keys: NDArray[np.int64], times: NDArray[np.generic], columns: Columns
+    keys: Numbers, times: NDArray[np.generic], columns: Columns
 ) -> NDArray[np.int64] | None:
     """Row positions by series, then by time (without one, by place in the file); None if the rows stand so already."""
     if columns.time is None:
@@ -68,59 +71,40 @@ def _order(
     return None if later.all() else np.lexsort((times, keys))
 
 
-def _values(
-    tables: Tables, columns: Columns, asked_for: bool
-) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
+def _values(tables: Tables, columns: Columns, asked_for: bool) -> tuple[Floats, Columns, tuple[str, ...]]:
     """(rows, targets + past + future) in the order of the file, labels and categories as codes."""
-    if not asked_for and columns.labels is None and not columns.categories:  # all are numbers: one array, filled once
-        return _numbers(tables, (*columns.targets, *columns.read)), columns, ()
+    names = (*columns.targets, *columns.read)
+    values = np.empty((len(tables), len(names)))
+    coded = [position for position, name in enumerate(names) if name in columns.categories]
+    notes: tuple[str, ...] = ()
+    told = 0 if not asked_for and columns.labels is None else len(columns.targets)  # targets that are no numbers
     if asked_for:
-        targets = np.full((sum(len(part.lines) for part in tables.parts), len(columns.targets)), np.nan)
-    elif columns.labels is not None:
-        codes, columns = _codes(tables, columns)
-        targets = codes[:, None]
-    else:
-        targets = _numbers(tables, columns.targets)
-    numeric = [name for name in columns.read if name not in columns.categories]
-    parts: dict[str, NDArray[np.float64]] = dict(zip(numeric, _numbers(tables, numeric).T, strict=True))
-    notes: tuple[str, ...] = ()
-    for name in columns.read:
-        if name in columns.categories:
-            parts[name], columns, unseen = categories(tables, columns, name)
-            notes += unseen
-    return np.column_stack([targets, *(parts[name] for name in columns.read)]), columns, notes
-
-
-def categories(
-    tables: Tables, columns: Columns, name: str
-) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
-    """(rows,) codes of a categorical column, NaN where it is empty; without known values, those of the table."""
-    texts = tables.frame([name], str)[name]
-    known = columns.categories[name] or tuple(sorted(set(texts.unique()) - {""}, key=_natural))
-    numbers = {"": np.nan} | {value: float(code) for code, value in enumerate(known, 1)}
-    codes = np.array(texts.map(numbers), dtype=np.float64)
-    unseen = np.isnan(codes) & texts.ne("").to_numpy()
-    codes[unseen] = 0
-    notes: tuple[str, ...] = ()
-    if unseen.any():
-        first = texts.iloc[int(np.argmax(unseen))]
-        notes = (f"{name}: {int(unseen.sum()):,} rows hold categories not seen in training, such as {first}",)
-    return codes, replace(columns, categories={**columns.categories, name: known}), notes
+        values[:, :told] = np.nan
+    elif told:
+        values[:, 0], columns = classes(tables, columns)
+    numeric = [position for position in range(told, len(names)) if position not in coded]
+    tables.numbers([names[position] for position in numeric], values, numeric)
+    for position in coded:
+        values[:, position], columns, unseen = categories(tables, columns, names[position])
+        notes += unseen
+    return values, columns, notes
 
 
 def _static(
     tables: Tables, columns: Columns, panel: Panel
-) -> tuple[NDArray[np.float64], Columns, tuple[str, ...]]:
+) -> tuple[Floats, Columns, tuple[str, ...]]:
     """(series, static) the one value that each series has, NaN where its cells are empty."""
     found = np.full((len(panel), len(columns.static)), np.nan)
-    series = np.repeat(np.arange(len(panel)), panel.lengths())
     notes: tuple[str, ...] = ()
+    if not columns.static:
+        return found, columns, notes
+    series = np.repeat(np.arange(len(panel)), panel.lengths())
     for position, name in enumerate(columns.static):
         if name in columns.categories:
             cells, columns, unseen = categories(tables, columns, name)
             notes += unseen
         else:
-            cells = _numbers(tables, [name])[:, 0]
+            cells = tables.numbers([name])[:, 0]
         values = cells[panel.source]
         known = np.flatnonzero(~np.isnan(values))[::-1]
         found[series[known], position] = values[known]  # the first of each series is written last
@@ -132,8 +116,8 @@ def _static(
     return found, columns, notes
 
 
-def _weights(tables: Tables, name: str) -> NDArray[np.float64]:
-    weights = _numbers(tables, [name])[:, 0]
+def _weights(tables: Tables, name: str) -> Floats:
+    weights = tables.numbers([name])[:, 0]
     bad = np.flatnonzero(~(weights >= 0))
     if len(bad):
         raise DataError("a weight must be a number from 0 on", place=tables.place(int(bad[0]), name))
@@ -142,7 +126,7 @@ def _weights(tables: Tables, name: str) -> NDArray[np.float64]:
     return weights
 
 
-def _with_derived(panel: Panel, columns: Columns) -> NDArray[np.float64]:
+def _with_derived(panel: Panel, columns: Columns) -> Floats:
     """The panel's values with those that follow from the time column, in the order of `columns.values`."""
     if not columns.derived:
         return panel.values
@@ -158,52 +142,10 @@ def _ends(panel: Panel, columns: Columns) -> NDArray[np.int64]:
     ends = panel.offsets[1:].copy()
     if not columns.future:
         return ends
-    known = np.asarray(panel.observed[:, : len(columns.value_targets)].any(axis=1))
-    newest = np.maximum.accumulate(np.where(known, np.arange(len(panel.times)), -1))[ends - 1]
+    unknown = np.isnan(panel.values[:, : len(columns.value_targets)]).all(axis=1)
+    known = np.concatenate([[-1], np.flatnonzero(~unknown)])
+    newest = known[np.searchsorted(known, ends) - 1]
     return np.asarray(np.where(newest >= panel.offsets[:-1], newest + 1, ends))
-
-
-def _numbers(tables: Tables, names: Sequence[str]) -> NDArray[np.float64]:
-    """(rows, names) numbers, NaN where a cell is empty."""
-    return tables.numbers(names)
-
-
-def check_values(panel: Panel, columns: Columns) -> None:
-    """Refuse a series in which a column that is an input, or a target, has no value at all.
-
-    Raises:
-        DataError: naming the series.
-    """
-    counts = np.add.reduceat(panel.observed, panel.offsets[:-1], axis=0)
-    empty = np.argwhere(counts == 0)
-    if len(empty):
-        series = sorted({int(row) for row in empty[:, 0]})
-        name = panel.columns[int(empty[0, 1])]
-        who = show_ids([panel.ids[number] for number in series])
-        raise DataError(f"{name} has no value in series {who}", "leave these series out")
-
-
-def _check_missing(tables: Tables, panel: Panel, columns: Columns, missing: str, asked_for: bool) -> None:
-    """Refuse empty cells, unless `missing` says what to do with them.
-
-    Labels may be missing, and whatever is not known ahead may be so in the rows after the newest known target.
-    """
-    past_end = np.arange(len(panel.times)) >= np.repeat(panel.ends, panel.lengths())
-    free = columns.value_targets if asked_for or columns.labels is not None else ()
-    for column, name in enumerate(columns.values):
-        if name in free or name in columns.derived:
-            continue
-        empty = np.isnan(panel.values[:, column])
-        if empty.all():
-            shown = columns.targets[0] if columns.wide and column == 0 else name
-            raise DataError("no row has a value", "leave the column out", tables.place(0, shown))
-        rows = np.flatnonzero(empty if name in columns.known_ahead else empty & ~past_end)
-        if len(rows) and missing == "error":
-            if columns.wide and column == 0:
-                name = panel.ids[int(panel.series_of(rows[:1])[0])][0]
-            message = f"{len(rows):,} empty cell{'s' if len(rows) > 1 else ''}, this is the first"
-            place = tables.place(int(panel.source[rows].min()), name)
-            raise DataError(message, "set data.missing: ffill or mask", place)
 
 
 def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Columns]:
@@ -213,10 +155,10 @@ def _times(tables: Tables, columns: Columns) -> tuple[NDArray[np.generic], Colum
     return times, replace(columns, time_format=form)
 
 
-def _ids(tables: Tables, columns: Columns) -> tuple[NDArray[np.int64], list[SeriesId]]:
+def _ids(tables: Tables, columns: Columns) -> tuple[Numbers, list[SeriesId]]:
     """Number of the series of every row, and the ids in order of first appearance."""
     if not columns.series:
-        return np.zeros(len(tables), dtype=np.int64), [()]
+        return np.zeros(len(tables), dtype=np.int32), [()]
     codes, ids = tables.codes(columns.series)
     for number, key in enumerate(ids):
         if "" in key:
@@ -238,49 +180,8 @@ def _warn_of_twins(tables: Tables, names: Sequence[str], ids: Sequence[SeriesId]
             return
 
 
-def _codes(tables: Tables, columns: Columns) -> tuple[NDArray[np.float64], Columns]:
-    """Class codes of the target column; NaN where it is empty or, in prediction, absent."""
-    target = columns.targets[0]
-    if target not in tables.header:
-        return np.full(len(tables), np.nan), columns
-    found, keys = tables.codes([target])
-    texts = [key[0] for key in keys]
-    labels = columns.labels or tuple(sorted(set(texts) - {""}, key=_natural))
-    numbers = {label: float(code) for code, label in enumerate(labels)}
-    for number, text in enumerate(texts):
-        if text and text not in numbers:
-            place = tables.place(int(np.flatnonzero(found == number)[0]), target)
-            raise DataError(f"{text!r} is not a class of this model", f"they are {', '.join(labels)}", place)
-    codes = np.array([numbers.get(text, np.nan) for text in texts], dtype=np.float64)
-    return codes[found], replace(columns, labels=labels)
-
-
-def _natural(label: str) -> tuple[bool, float, str]:
-    """Sort key: numbers by value, before words."""
-    try:
-        return (False, float(label), label)
-    except ValueError:
-        return (True, 0.0, label)
-
-
-def _check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
-    if columns.time is None:
-        return
-    same = np.zeros(len(panel.times), dtype=bool)
-    same[1:] = panel.times[1:] == panel.times[:-1]
-    same[panel.offsets[:-1]] = False
-    if same.any():
-        row = int(np.flatnonzero(same)[0])
-        text = clock.write(panel.times[row : row + 1], columns.time_format)[0]
-        other = tables.place(int(panel.source[row - 1])).line
-        hint = "keep one row a time" if columns.series else "name the id column in data.series"
-        if panel.times.dtype.kind == "M":
-            hint = clock.repeated_hint(panel.times[row]) or hint
-        raise DataError(f"{text} stands already in line {other}", hint, tables.place(int(panel.source[row]), columns.time))
-
-
 def _melt(
-    columns: Columns, times: NDArray[np.generic], values: NDArray[np.float64], weights: NDArray[np.float64] | None
+    columns: Columns, times: NDArray[np.generic], values: Floats, weights: Floats | None
 ) -> Panel:
     """The wide layout: one series a target column; all other columns are shared by all."""
     order = np.argsort(times, kind="stable")
@@ -292,6 +193,6 @@ def _melt(
         offsets=np.arange(count + 1, dtype=np.int64) * rows,
         times=np.tile(times[order], count),
         values=np.concatenate([values[order, :count].T.reshape(-1, 1), shared], axis=1),
-        source=np.tile(order, count).astype(np.int64),
+        source=np.tile(order.astype(np.int32), count),
         weights=None if weights is None else np.tile(weights[order], count),
     )

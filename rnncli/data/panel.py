@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Numbers = NDArray[np.signedinteger[Any]]  # rows or windows, int32 where there are many
 
 SeriesId = tuple[str, ...]
 
@@ -180,7 +182,7 @@ class Panel:
         """(series,) rows of every series."""
         return np.diff(self.offsets)
 
-    def series_of(self, rows: Rows) -> Rows:
+    def series_of(self, rows: Numbers) -> Rows:
         """Index of the series that each of `rows` belongs to."""
         found = np.searchsorted(self.offsets, rows, side="right")
         found -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from rnncli.config import schema
-from rnncli.data.panel import Columns, Floats, Panel, SeriesId, show_id
+from rnncli.data.panel import Columns, Floats, Panel, Rows, SeriesId, show_id
 from rnncli.data.split import Part
 from rnncli.errors import DataError
+
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
     rows = [slice(int(first), int(last)) for first, last in zip(part.first, part.last, strict=True)]
     values = _transformed(panel.values, transform, targets)
     if settings.per == "series":
-        found = [_centre_and_spread(values[own], settings.kind) for own in rows]
+        found = [_centre_and_spread(values, settings.kind, own, panel.weights) for own in rows]
     else:
-        found = [_centre_and_spread(_joined(values, rows), settings.kind)]
+        found = [_of_panel(values, rows, settings.kind, panel.weights)]
     plain = np.isin(panel.columns, list(columns.unscaled))
     original = panel.values[:, :targets]
     return Scaler(
@@ -87,15 +90,18 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
         ids=panel.ids,
         centre=np.where(plain, 0.0, np.stack([centre for centre, _ in found])),
         spread=np.where(plain, 1.0, np.stack([spread for _, spread in found])),
-        deviation=_for_all([_deviation(original[own]) for own in rows], _joined(original, rows), part),
+        deviation=_deviations(original, rows),
         seasonal_error=_filled(np.stack([_seasonal_error(original[own], season) for own in rows]), part),
         static=_static(panel, columns, part, settings.kind),
     )
 
 
-def _joined(values: Floats, rows: list[slice]) -> Floats:
-    """The rows of all slices; of a single one without a copy."""
-    return values[rows[0]] if len(rows) == 1 else np.concatenate([values[own] for own in rows])
+def _of_panel(
+    values: Floats, rows: list[slice], kind: str, weights: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """(columns,) statistics of the rows of all slices together."""
+    whole = rows[0] if len(rows) == 1 else np.concatenate([np.arange(own.start, own.stop) for own in rows])
+    return _centre_and_spread(values, kind, whole, weights)
 
 
 def _static(panel: Panel, columns: Columns, part: Part, kind: str) -> Floats:
@@ -150,28 +156,63 @@ def _transformed(values: Floats, transform: str, targets: int) -> Floats:
     return np.concatenate([np.log(values[:, :targets]), values[:, targets:]], axis=1)
 
 
-def _centre_and_spread(values: Floats, kind: str) -> tuple[Floats, Floats]:
-    """(columns,) statistics of (rows, columns), passing over NaN; a column without values is left as it is."""
-    columns = [column[~np.isnan(column)] for column in values.T]
-    pairs = np.array([_STATISTICS[kind](column) if len(column) else (0.0, 1.0) for column in columns]).reshape(-1, 2)
-    centre, spread = pairs[:, 0], pairs[:, 1]
-    size = np.array([np.abs(column).max(initial=0.0) for column in columns])
-    constant = spread <= 1e-12 * size
-    return centre, np.where(constant, 1.0, spread)
+def _centre_and_spread(
+    values: Floats, kind: str, rows: slice | Rows = EVERY, weights: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """(columns,) statistics of some `rows` of (rows, columns), passing over NaN; without values it stays as it is."""
+    own = None if weights is None else weights[rows]
+    found = np.array([_of_column(column[rows], kind, own) for column in values.T]).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _of_column(column: Floats, kind: str, weights: Floats | None) -> tuple[float, float]:
+    """Centre and spread of (rows,) values; a constant column has spread 1.
+
+    Rows of weight 0 are left out, unless there are no others; mean and deviation are weighted.
+    """
+    there = ~np.isnan(column)
+    if weights is not None and (there & (weights > 0)).any():
+        there &= weights > 0
+        weights = weights[there]
+    else:
+        weights = None
+    known = column[there]  # a copy, which the statistics may use up
+    if not len(known):
+        return 0.0, 1.0
+    size = max(known.max(), -known.min())
+    centre, spread = _standard(known, weights) if kind == "standard" else _STATISTICS[kind](known)
+    return float(centre), float(spread) if spread > 1e-12 * size else 1.0
+
+
+def _standard(x: Floats, weights: Floats | None = None) -> tuple[float, float]:
+    """Mean and population deviation, found in the place of `x`; weighted as scikit-learn's StandardScaler does."""
+    centre = np.average(x, weights=weights)
+    x -= centre
+    return float(centre), math.sqrt(np.average(np.square(x, out=x), weights=weights))
+
+
+def _robust(x: Floats) -> tuple[float, float]:
+    """Median and distance of the quartiles; `x` is put into another order."""
+    centre = float(np.median(x, overwrite_input=True))
+    low, high = np.percentile(x, [25, 75], overwrite_input=True)
+    return centre, high - low
 
 
 _STATISTICS: dict[str, Callable[[Floats], tuple[Any, Any]]] = {
-    "standard": lambda x: (x.mean(), x.std()),
-    "robust": lambda x: (np.median(x), np.subtract(*np.percentile(x, [75, 25]))),
+    "standard": _standard,
+    "robust": _robust,
     "minmax": lambda x: (x.min(), np.ptp(x)),
     "none": lambda x: (0.0, 1.0),
 }
 
 
-def _for_all(own: list[Floats], training: Floats, part: Part) -> Floats:
+def _deviations(values: Floats, rows: list[slice]) -> Floats:
     """(series, targets) deviation of each series' training rows; where it has none, that of all training rows."""
-    whole = _deviation(training)
-    return np.stack([own[series] if size else whole for series, size in enumerate(part.last - part.first)])
+    found = [_centre_and_spread(values[own], "standard")[1] for own in rows]
+    if any(own.stop == own.start for own in rows):
+        whole = _of_panel(values, rows, "standard")[1]
+        found = [its if own.stop > own.start else whole for its, own in zip(found, rows, strict=True)]
+    return np.stack(found)
 
 
 def _filled(errors: Floats, part: Part) -> Floats:
@@ -184,14 +225,11 @@ def _filled(errors: Floats, part: Part) -> Floats:
     return np.where(empty[:, None], np.where(known.any(axis=0), mean, np.nan), errors)
 
 
-def _deviation(values: Floats) -> Floats:
-    return _centre_and_spread(values, "standard")[1]
-
-
 def _seasonal_error(values: Floats, season: int) -> Floats:
     """Mean |y_t - y_(t-m)| (Hyndman and Koehler 2006); NaN where a constant series makes it zero."""
     lag = season if len(values) > season else 1
-    gaps = np.abs(values[lag:] - values[:-lag])
-    counts = np.maximum((~np.isnan(gaps)).sum(axis=0), 1)
-    error = np.nansum(gaps, axis=0) / counts
+    gaps = values[lag:] - values[:-lag]
+    unknown = np.isnan(gaps)
+    gaps[unknown] = 0
+    error = np.abs(gaps, out=gaps).sum(axis=0) / np.maximum(len(gaps) - unknown.sum(axis=0), 1)
     return np.where(error > 0, error, np.nan)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnncli.data.panel import Columns, Floats, Panel, Rows
+from rnncli.data.panel import Columns, Floats, Numbers, Panel, Rows
+from rnncli.data.resident import fill_forward
 from rnncli.data.scale import Scaler
 from rnncli.data.split import Part
-from rnncli.data.windows import fill_forward
+from rnncli.data.windows import CHUNK
 
 RIDGE_PENALTY = 0.05  # on each weight, a window, in scaled units
 RIDGE_CHUNK = 4096
@@ -41,25 +42,30 @@ class History:
     columns: Columns
     scaler: Scaler
     train: Part
-    origins: Rows
+    origins: Numbers
     context: int
     horizon: int
     filled: Floats
 
-    @property
-    def begins(self) -> Rows:
-        """(rows,) first row of the series of every row."""
-        return np.repeat(self.panel.offsets[:-1], self.panel.lengths())
+    def begins(self, rows: Rows) -> Rows:
+        """First row of the series of each of `rows`."""
+        return self.panel.offsets[self.panel.series_of(rows)]
 
-    @property
-    def series(self) -> Rows:
-        """(rows,) the series of every row."""
-        return np.repeat(np.arange(len(self.panel)), self.panel.lengths())
+    def scaled_targets(self) -> Floats:
+        """(rows, targets) scaled, found some rows at a time."""
+        found: Floats = np.empty(self.filled.shape)
+        for start in range(0, len(found), CHUNK):
+            some = slice(start, start + CHUNK)
+            series = self.panel.series_of(np.arange(start, start + len(found[some])))
+            for column in range(self.scaler.targets):
+                found[some, column] = self.scaler.apply_to(column, self.panel.values[some], series)
+        return found
 
 
 def newest_known(panel: Panel, targets: int) -> Floats:
     """(rows, targets) with the newest known value where one is missing."""
-    return fill_forward(panel.values[:, :targets], panel.observed[:, :targets], panel)
+    values = panel.values[:, :targets]
+    return fill_forward(values, ~np.isnan(values), panel)
 
 
 def naive(past: History) -> Answer:
@@ -69,11 +75,11 @@ def naive(past: History) -> Answer:
 
 def seasonal_naive(past: History) -> Answer:
     """The value one season before, the newest season repeated; the newest value where there is no season yet."""
-    season, begins = past.columns.season, past.begins
+    season = past.columns.season
 
     def answer(origins: Rows) -> Floats:
         rows = origins[:, None] - season + np.arange(past.horizon) % season
-        reaches = (origins - season >= begins[origins - 1])[:, None]
+        reaches = (origins - season >= past.begins(origins - 1))[:, None]
         return past.filled[np.where(reaches, rows, origins[:, None] - 1)]
 
     return answer
@@ -81,10 +87,9 @@ def seasonal_naive(past: History) -> Answer:
 
 def drift(past: History) -> Answer:
     """The line through the first and the newest value of the window (Hyndman and Athanasopoulos, 5.2)."""
-    begins = past.begins
 
     def answer(origins: Rows) -> Floats:
-        first = np.maximum(begins[origins - 1], origins - past.context)
+        first = np.maximum(past.begins(origins - 1), origins - past.context)
         newest = past.filled[origins - 1]
         slope = (newest - past.filled[first]) / np.maximum(origins - 1 - first, 1)[:, None]
         return newest[:, None] + slope[:, None] * np.arange(1, past.horizon + 1)[:, None]
@@ -95,17 +100,18 @@ def drift(past: History) -> Answer:
 def mean(past: History) -> Answer:
     """The mean of the series' training rows, or of all training rows where the series has none."""
     targets = past.panel.values[:, : past.filled.shape[1]]
-    inside = [np.arange(first, last) for first, last in zip(past.train.first, past.train.last, strict=True)]
-    whole = np.nanmean(targets[np.concatenate(inside)], axis=0)
+    inside = [slice(first, last) for first, last in zip(past.train.first, past.train.last, strict=True)]
+    training = targets[inside[0]] if len(inside) == 1 else np.concatenate([targets[rows] for rows in inside])
+    whole = np.nanmean(training, axis=0)
     known = [np.isfinite(targets[rows]).any(axis=0).all() for rows in inside]
     own = np.stack(
         [np.nanmean(targets[rows], axis=0) if good else whole for rows, good in zip(inside, known, strict=True)]
     )
-    series, steps = past.series, max(1, past.horizon)
+    steps = max(1, past.horizon)
     if past.columns.binary:  # add-one smoothing: a column that was never 1 may be so one day
-        rows = targets[np.concatenate(inside)]
-        own = np.broadcast_to((np.nansum(rows, axis=0) + 1) / ((~np.isnan(rows)).sum(axis=0) + 2), own.shape)
-    return lambda origins: np.repeat(own[series[origins - 1]][:, None], steps, axis=1)
+        odds = (np.nansum(training, axis=0) + 1) / ((~np.isnan(training)).sum(axis=0) + 2)
+        own = np.broadcast_to(odds, own.shape)
+    return lambda origins: np.repeat(own[past.panel.series_of(origins - 1)][:, None], steps, axis=1)
 
 
 def ridge(past: History) -> Answer:
@@ -120,13 +126,13 @@ def ridge(past: History) -> Answer:
 
 
 def _ridge_forecast(past: History) -> Answer:
-    scaled = past.scaler.apply(past.panel.values, past.series)[:, : past.filled.shape[1]]
+    scaled = past.scaled_targets()
     scaled = fill_forward(scaled, ~np.isnan(scaled), past.panel)
-    begins, back, ahead = past.begins, np.arange(-past.context, 0), np.arange(past.horizon)
+    back, ahead = np.arange(-past.context, 0), np.arange(past.horizon)
 
     def features(origins: Rows) -> tuple[Floats, Floats]:
         """(windows * targets, context) values less the last, and (windows, 1, targets) the last."""
-        rows = np.maximum(origins[:, None] + back, begins[origins - 1][:, None])
+        rows = np.maximum(origins[:, None] + back, past.begins(origins - 1)[:, None])
         last = scaled[origins - 1][:, None]
         return np.moveaxis(scaled[rows] - last, 2, 1).reshape(-1, past.context), last
 
@@ -144,24 +150,35 @@ def _ridge_forecast(past: History) -> Answer:
     def answer(origins: Rows) -> Floats:
         inputs, last = features(origins)
         ahead_of_last = (inputs @ weights).reshape(len(origins), -1, past.horizon)
-        return past.scaler.invert(np.moveaxis(ahead_of_last, 1, 2) + last, past.series[origins - 1])
+        return past.scaler.invert(np.moveaxis(ahead_of_last, 1, 2) + last, past.panel.series_of(origins - 1))
 
     return answer
 
 
 def _ridge_last_row(past: History) -> Answer:
-    count = past.filled.shape[1]
-    inputs = past.scaler.apply(past.panel.values, past.series)[:, count:]
-    inputs = inputs[:, [name not in past.columns.categories for name in past.columns.values[count:]]]
-    inputs = np.concatenate([np.nan_to_num(inputs), np.ones((len(inputs), 1))], axis=1)
-    rows = past.origins - 1
-    rows = rows[past.panel.observed[rows, :count].all(axis=1)]
-    if not len(rows):
+    panel, count = past.panel, past.filled.shape[1]
+    used = [
+        place for place in range(count, panel.values.shape[1]) if panel.columns[place] not in past.columns.categories
+    ]
+
+    def features(rows: Numbers) -> Floats:
+        """(rows, inputs + 1) scaled inputs, 0 where one is missing, and a one."""
+        values, series = panel.values[rows], panel.series_of(rows)
+        scaled = [np.nan_to_num(past.scaler.apply_to(column, values, series)) for column in used]
+        return np.stack([*scaled, np.ones(len(rows))], axis=1)
+
+    squares, products, total = np.zeros((len(used) + 1,) * 2), np.zeros((len(used) + 1, count)), 0
+    for start in range(0, len(past.origins), CHUNK):
+        rows = past.origins[start : start + CHUNK] - 1
+        rows = rows[~np.isnan(panel.values[rows, :count]).any(axis=1)]
+        inputs = features(rows)
+        squares, products = squares + inputs.T @ inputs, products + inputs.T @ panel.values[rows, :count]
+        total += len(rows)
+    if not total:
         return mean(past)
-    penalty = RIDGE_PENALTY * len(rows) * np.diag([1.0] * (inputs.shape[1] - 1) + [1e-9])
-    own = inputs[rows]
-    weights = np.linalg.solve(own.T @ own + penalty, own.T @ past.panel.values[rows, :count])
-    return lambda origins: (inputs[origins - 1] @ weights)[:, None]
+    penalty = RIDGE_PENALTY * total * np.diag([1.0] * len(used) + [1e-9])
+    weights = np.linalg.solve(squares + penalty, products)
+    return lambda origins: (features(origins - 1) @ weights)[:, None]
 
 
 def majority(past: History) -> Answer:
@@ -182,7 +199,7 @@ def previous(past: History) -> Answer:
 
     In a series' first row, the mean.
     """
-    first, before = past.begins, np.maximum(np.arange(len(past.begins)) - 1, 0)
+    before = np.maximum(np.arange(len(past.panel.times)) - 1, 0)
     known = past.filled[before]
     start = (majority if past.columns.labels is not None else mean)(past)
     if past.columns.labels is not None:
@@ -195,7 +212,7 @@ def previous(past: History) -> Answer:
 
     def answer(origins: Rows) -> Floats:
         rows = origins - 1
-        begins = (rows == first[rows]).reshape(-1, *(1,) * (odds.ndim - 1))
+        begins = (rows == past.begins(rows)).reshape(-1, *(1,) * (odds.ndim - 1))
         return np.where(begins, start(origins), odds[rows])
 
     return answer
@@ -204,8 +221,9 @@ def previous(past: History) -> Answer:
 def _chain(past: History, before: Rows, classes: int, column: int = 0) -> Floats:
     """(rows, classes) odds of what follows the code `before` each row, from the training rows."""
     rows = past.origins - 1
-    rows = rows[rows != past.begins[rows]]
-    rows = rows[past.panel.observed[rows, column] & past.panel.observed[rows - 1, column]]
+    rows = rows[rows != past.begins(rows)]
+    values = past.panel.values[:, column]
+    rows = rows[~np.isnan(values[rows]) & ~np.isnan(values[rows - 1])]
     counts = np.ones((classes, classes))
     np.add.at(counts, (before[rows], past.panel.values[rows, column].astype(np.int64)), 1)
     return np.asarray((counts / counts.sum(1, keepdims=True))[before])

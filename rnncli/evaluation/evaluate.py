@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnncli.data.origins import closing_origins, training_origins
 from rnncli.data.panel import Floats, Rows
 from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import Windows, closing_origins, training_origins
+from rnncli.data.windows import CHUNK, Windows, compact
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
 from rnncli.tasks.answers import answer_batches
@@ -79,10 +80,19 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     windows = scoring_windows(data, part, on_device(data, next(model.network.parameters()).device))
     if not len(windows):
         raise DataError(f"no window to score: no series has {task.horizon + 1} rows", place=Place())
-    rows, counts = windows.target_rows(np.arange(len(windows)))
-    if np.isnan(data.panel.values[rows[counts], : model.scaler.targets]).all():
+    if not _knows_a_target(data, windows, model.scaler.targets):
         raise DataError(f"no known {', '.join(data.columns.targets)} to score")
     return score_windows(model, data, windows, fit_baselines(model, data))
+
+
+def _knows_a_target(data: Prepared, windows: Windows, targets: int) -> bool:
+    """Whether there is anything to score: looked for some windows at a time, since each can have many targets."""
+    some = max(1, CHUNK // max(1, windows.shape.horizon, windows.shape.context * windows.shape.every))
+    for start in range(0, len(windows), some):
+        rows, counts = windows.target_rows(np.arange(start, min(start + some, len(windows))))
+        if not np.isnan(data.panel.values[rows[counts], :targets]).all():
+            return True
+    return False
 
 
 def fit_baselines(model: TrainedModel, data: Prepared) -> dict[str, Answer]:
@@ -112,7 +122,7 @@ def score_windows(model: TrainedModel, data: Prepared, windows: Windows, answers
         series = data.panel.series_of(asked.origins - 1)
         truth = data.panel.values[asked.targets, : model.scaler.targets]
         units = Units(data.scaler.deviation[series][:, None], data.scaler.seasonal_error[series][:, None])
-        original = asked.pick(task.original(scaled, data.scaler, windows.series[index].astype(np.int64)))
+        original = asked.pick(task.original(scaled, data.scaler, windows.pick(index).series))
         scored.model.add(truth, original, units, series)
         for name, scores in scored.baselines.items():
             scores.add(truth, answers[name](asked.origins), units, series)
@@ -175,7 +185,7 @@ def history(model: TrainedModel, data: Prepared) -> History:
         columns=data.columns,
         scaler=data.scaler,
         train=data.split.train,
-        origins=origins,
+        origins=compact(origins),
         context=min(shape.context, int(data.panel.lengths().max())),
         horizon=shape.horizon,
         filled=newest_known(data.panel, model.scaler.targets),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rnncli.data.panel import Floats, Rows
-from rnncli.data.windows import Batch, Windows, by_length
+from rnncli.data.batches import by_length
+from rnncli.data.panel import Floats, Numbers
+from rnncli.data.windows import Batch, Windows
 from rnncli.model.ensemble import AnyNetwork
 from rnncli.tasks.task import Task
 
@@ -24,7 +25,7 @@ def run(network: AnyNetwork, batch: Batch, generator: torch.Generator | None = N
 
 def answer_batches(
     network: AnyNetwork, task: Task, windows: Windows, batch_size: int = BATCH_SIZE
-) -> Iterator[tuple[Rows, Floats]]:
+) -> Iterator[tuple[Numbers, Floats]]:
     """Indices of windows and the task's answers to them, still scaled; every window once, by length.
 
     A batch holds one length and always `batch_size` windows, which `exact_batch_size` makes one at which a window's

@@ -18,15 +18,18 @@ from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric, Units, mean
 
 MOST = 1000  # residuals that are kept a step
+MOST_ERRORS = 1 << 20  # errors that are looked at
 LEVELS = (80, 95)  # per cent, of the intervals that are scored
 
 
 def residuals(network: AnyNetwork, task: Forecasting, windows: Windows) -> Floats:
     """(residuals, horizon, targets) sorted errors in scaled units; NaN where the truth is not known.
 
-    Of many windows, as many as `MOST` are kept, evenly chosen among the sorted ones and rounded up.
+    Of many windows, as many as `MOST` are kept, evenly chosen among the sorted ones and rounded up; of very many, a
+    sample is looked at, the same every time.
     """
     gaps = []
+    windows = _sample(windows)
     for index, answer in answer_batches(network, task, windows):
         batch = windows.batch(index)
         known = batch.target_mask.cpu().numpy()
@@ -37,6 +40,14 @@ def residuals(network: AnyNetwork, task: Forecasting, windows: Windows) -> Float
     counts = (~np.isnan(errors)).sum(axis=0)
     wanted = np.ceil(np.arange(1, MOST + 1)[:, None, None] / MOST * counts).astype(np.int64) - 1
     return np.take_along_axis(errors, np.maximum(wanted, 0), axis=0)
+
+
+def _sample(windows: Windows) -> Windows:
+    """Windows whose errors fit into memory: a part of very many, chosen at random, for seasons to be there alike."""
+    most = max(4 * MOST, MOST_ERRORS // (windows.shape.horizon * windows.data.targets.shape[1]))
+    if len(windows) <= most:
+        return windows
+    return windows.pick(np.unique(np.random.default_rng(0).integers(len(windows), size=most)))
 
 
 def half_width(errors: Floats, level: float) -> Floats:

@@ -9,9 +9,10 @@ import pandas as pd
 from torch import Tensor
 
 from rnncli.config import schema
+from rnncli.data.origins import context_rows
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch, Shape, context_rows
+from rnncli.data.windows import Batch, Shape
 from rnncli.model.sizes import Sizes
 from rnncli.tasks.classification import Classification
 from rnncli.tasks.forecasting import Forecasting

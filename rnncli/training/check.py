@@ -12,13 +12,16 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
+from rnncli.data.batches import count_batches
 from rnncli.data.findings.leaks import leak_findings
+from rnncli.data.findings.pairs import pair_leaks
 from rnncli.data.findings.panel import Finding, first_of, panel_findings
 from rnncli.data.findings.parts import class_counts, part_findings
 from rnncli.data.panel import Columns, Panel, show_ids
 from rnncli.data.reading.frames import Tables
+from rnncli.data.resident import Resident
 from rnncli.data.split import Part
-from rnncli.data.windows import Resident, Windows, shuffled
+from rnncli.data.windows import Windows
 from rnncli.errors import DataError
 from rnncli.model.ensemble import AnyNetwork
 from rnncli.tasks.task import shape_of
@@ -91,6 +94,7 @@ def _findings(data: Prepared, parts: dict[str, Windows]) -> Iterator[Finding]:
     for note in panel.notes:
         yield Finding("note", note)
     yield from leak_findings(panel, columns, horizon)
+    yield from pair_leaks(panel, columns, horizon)
     yield from panel_findings(panel, columns, by_series=data.config.scale.per == "series")
     yield from part_findings(panel, columns, data.split, horizon)
     yield from _padded(data, parts["train"])
@@ -147,7 +151,7 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
             "context": shape_of(settings, data.task, data.panel).context,
             "horizon": data.task.horizon or None,
             "batch_size": settings.training.batch_size,
-            "steps_an_epoch": len(shuffled(windows, settings.training.batch_size, settings.seed, 0)),
+            "steps_an_epoch": count_batches(windows, settings.training.batch_size),
             "epochs": settings.training.epochs,
             "loss": settings.training.loss,
         },

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
+from rnncli.data.batches import count_batches, shuffled
 from rnncli.data.panel import SeriesId, show_ids
-from rnncli.data.windows import Batch, Windows, shuffled
+from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
 from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.network import Network
@@ -106,7 +107,7 @@ class Fit:
 
 def steps_an_epoch(fit: Fit) -> int:
     """Batches in an epoch."""
-    return len(shuffled(fit.train, fit.settings.batch_size, fit.seed, 0))
+    return count_batches(fit.train, fit.settings.batch_size)
 
 
 def finished(state: FitState, settings: schema.Training) -> bool:
@@ -188,7 +189,7 @@ def _diverged(fit: Fit, state: FitState, batch: Batch, losses: torch.Tensor, rat
     if finite.all():  # only their sum is not: the largest are to blame
         finite = losses < losses.max()
     bad = (~finite).nonzero()[:, 0].cpu().numpy()
-    series = np.unique(fit.train.series[batch.index[bad]])
+    series = np.unique(fit.train.pick(batch.index[bad]).series)
     who = show_ids([fit.ids[number] for number in series])
     where = f"epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}, series {who}"
     return DivergedError(f"the loss is not finite at {where}", _ADVICE)

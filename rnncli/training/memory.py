@@ -14,12 +14,14 @@ from rnncli.training.manifest import parameters
 from rnncli.training.prepare import Prepared
 
 HOW = (
-    "libraries: Python and torch; data: panel and scaled values with the copies made on the way; "
+    "libraries: Python and torch; data: the panel, its scaled values and the windows; "
     "batch: inputs, targets and what the backward pass keeps of every step; network: weights, gradient, optimizer and "
     "the copies that saving makes. From sizes alone, within a factor of 2. On a GPU, batch and network are there."
 )
 LIBRARIES = 300 << 20  # of torch for processors, once it has computed something
-COPIES_OF_PANEL = 4  # float64 values: as read, as a panel, scaled, and one on its way
+A_VALUE = 8  # bytes of a number in the panel
+A_ROW = 8 + 4  # its time, and its place in the input
+A_WINDOW = 4 + 4 + 8  # its origin, its place in the order of an epoch, and what both are made from
 COPIES_OF_WEIGHTS = 12  # weights, gradient, two moments, best, and the flat vectors of a step, or a file in the making
 KEPT_A_GATE = 2  # numbers that the backward pass keeps for every gate and unit: before and after its activation
 
@@ -47,10 +49,10 @@ def estimate(data: Prepared, tables: Tables, windows: Windows, network: AnyNetwo
 
 def _data(data: Prepared, tables: Tables, windows: Windows) -> int:
     rows, columns = data.panel.values.shape
-    held = rows * (columns * 8 * COPIES_OF_PANEL + 8 * 4)
+    held = rows * (columns * A_VALUE + A_ROW)
     resident = windows.data
     scaled = sum(part.nbytes for part in (resident.inputs, resident.targets, resident.observed))
-    return int(held + scaled + 8 * len(windows) * 6)
+    return int(held + scaled + A_WINDOW * len(windows))
 
 
 def _batch(config: schema.Config, windows: Windows, network: Network) -> int:

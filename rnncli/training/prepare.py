@@ -8,24 +8,19 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
+from rnncli.data.checks import check_values
+from rnncli.data.codes import with_last_label
 from rnncli.data.columns import settle_columns
-from rnncli.data.files import check_values, read_panel
+from rnncli.data.files import read_panel
 from rnncli.data.findings.doubts import warn_of_constants
+from rnncli.data.origins import closing_origins, scoring_origins, training_origins, turns
 from rnncli.data.panel import Columns, Panel, show_ids
 from rnncli.data.reading.frames import Tables
 from rnncli.data.regular import regularise, with_season
+from rnncli.data.resident import Resident, resident
 from rnncli.data.scale import Scaler, check_transform, fit_scaler
 from rnncli.data.split import Part, Split, split, too_short
-from rnncli.data.windows import (
-    Resident,
-    Windows,
-    closing_origins,
-    cut,
-    resident,
-    scoring_origins,
-    training_origins,
-    turns,
-)
+from rnncli.data.windows import Windows, cut
 from rnncli.errors import DataError
 from rnncli.tasks.task import Task, shape_of, task_of, training_stride
 from rnncli.training.targets import check_labels, settle_baselines, settle_seasons, settle_targets
@@ -93,6 +88,8 @@ def read_data(config: schema.Config, columns: Columns, tables: Tables) -> tuple[
         DataError: for anything in the data that cannot be used.
     """
     panel, columns = read_panel(tables, columns, config.data.missing)
+    if config.task.kind == "classification":
+        panel = with_last_label(panel)
     return regularise(panel, columns, tables, config.data, forecasting=config.task.kind == "forecasting")
 
 

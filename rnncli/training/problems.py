@@ -15,8 +15,9 @@ import pandas as pd
 
 from rnncli.config import schema
 from rnncli.data import clock
+from rnncli.data.checks import check_values
 from rnncli.data.columns import settle_columns
-from rnncli.data.files import check_values, read_panel
+from rnncli.data.files import read_panel
 from rnncli.data.panel import Columns, Panel, Rows
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import Tables, open_tables

@@ -365,3 +365,14 @@ def test_predict_reads_stdin(invoke, trained, monkeypatch):
         piped = invoke("predict", "run", "--data", "-", cwd=trained)
     assert (piped.code, piped.err) == (0, "")
     assert piped.out == invoke("predict", "run", cwd=trained).out
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_warnings_are_json_where_errors_are(invoke, trained, tmp_path, format):
+    (tmp_path / "c.yaml").write_text((trained / "waves.yaml").read_text())
+    text = (trained / "waves.csv").read_text().split("\n")
+    (tmp_path / "waves.csv").write_text("\n".join([f"{text[0]},", *(f"{line},1" for line in text[1:] if line)]) + "\n")
+    assert invoke("check", "c.yaml").err.startswith("warning: waves.csv:1: column 4")
+    result = invoke("check", "c.yaml", "--format", format)
+    warning = json.loads(result.err.splitlines()[0])
+    assert warning == {"warning": {"message": "waves.csv:1: column 4 has no name and is left out"}}

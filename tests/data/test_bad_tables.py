@@ -375,3 +375,21 @@ def test_a_column_has_one_part(read, keys):
     with pytest.raises(RnncliError) as caught:
         read(with_ids(["a", "b"]), data__series="id", **keys)
     assert caught.value.exit_code == 2
+
+
+def test_several_ragged_lines_are_told_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "PIECE", 16)  # they stand in several blocks
+    file = tmp_path / "d.csv"
+    file.write_text("a,b\n1,2\n3\n4,5\n6,7,8\n9,10\n11\n12\n13,14\n")
+    with pytest.raises(DataError) as caught:
+        open_tables(str(file))
+    problem = caught.value.problems[0]
+    assert problem.message == "1 fields where the header has 2, and other widths in lines 5, 7 and 1 more"
+    assert problem.place.line == 3
+
+
+def test_ragged_lines_are_told_before_what_may_follow_from_them(tmp_path):
+    file = tmp_path / "d.csv"
+    file.write_text('a,b\n1,2\n3\n"4,5\n')
+    with pytest.raises(DataError, match="1 fields where the header has 2"):
+        open_tables(str(file))

@@ -15,9 +15,10 @@ from tables_as_text import as_csv, make_config, make_rows
 
 from rnncli.data.calendar import CALENDAR, elapsed, waves
 from rnncli.data.files import read_panel
-from rnncli.data.reading.frames import open_tables
+from rnncli.data.reading import sources
+from rnncli.data.reading.frames import Tables, open_tables
 from rnncli.data.panel import Panel
-from rnncli.data.windows import resident
+from rnncli.data.resident import resident
 from rnncli.errors import ConfigError, DataError
 from rnncli.predict import predict
 from rnncli.trained import build_network, load_model
@@ -307,3 +308,15 @@ def test_other_tasks_take_categories_that_are_named_and_leave_other_words(read):
     assert prepared.columns.past == ("kind", "z")
     plain = read(as_csv(rows, "id,ds,label,kind,note,z"), **keys)
     assert plain.columns.past == ("z",)
+
+
+def test_categories_are_not_held_as_text(read, monkeypatch):
+    def held(*unused, **unused_too):
+        raise AssertionError("a column was read whole")
+
+    monkeypatch.setattr(sources, "PIECE", 64)
+    monkeypatch.setattr(Tables, "frame", held)
+    rows = [[*row, "abc"[number % 3]] for number, row in enumerate(make_rows())]
+    prepared = read(as_csv(rows, "ds,y,x,c"), data__past=["c"], data__categorical="c")
+    found = prepared.panel.values[:, prepared.columns.values.index("c")]
+    assert found.tolist() == [1.0 + number % 3 for number in range(len(rows))]

@@ -415,3 +415,24 @@ def test_correlation_is_numpys_with_empty_cells_left_out():
             assert found[row, column] == pytest.approx(wanted, abs=1e-9)
     assert np.isnan(correlation(np.ones((50, 1)), y)).all()
     assert np.isnan(correlation(x[:5], y[:5])).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_two_inputs_that_make_up_the_target_are_a_leak(sign):
+    a, b = _walk(1), _walk(2)
+    columns = {"ds": _days(), "y": (a + sign * b)[:ROWS], "a": a[:ROWS], "c": _walk(3)[:ROWS], "b": b[:ROWS]}
+    keys = {"task__kind": "regression", "task__horizon": None, "split__by": "time"}
+    (found,) = (finding for finding in _findings(columns, **keys) if finding.kind == "leak")
+    assert found.message == f"a {'+' if sign > 0 else '-'} b is y in the same row: a leak"
+    assert found.column == "b"
+
+
+def test_two_inputs_that_make_up_the_target_ahead_are_a_leak_and_in_the_same_row_are_not():
+    a, b = _walk(1), _walk(2)
+    ahead = {"ds": _days(), "y": (b - a)[:ROWS], "a": a[2 : ROWS + 2], "b": b[2 : ROWS + 2]}
+    (found,) = (finding for finding in _findings(ahead, data__past="*") if finding.kind == "leak")
+    assert found.message == "b - a is y, 2 rows ahead: a leak"
+    now = {"ds": _days(), "y": (a + b)[:ROWS], "a": a[:ROWS], "b": b[:ROWS]}
+    assert "leak" not in [kind for kind, _ in _told(now, data__past="*")]
+    known = _told(now, data__future=["a", "b"])
+    assert ("leak", "b") in known

@@ -267,3 +267,12 @@ def test_the_digest_is_of_what_is_read(read):
     assert digest(PLAIN) == digest("\ufeff" + PLAIN.replace("\n", "\r\n"))
     assert digest(PLAIN) != digest(with_cell(9, 1, "5"))
     assert digest(PLAIN) != digest(PLAIN.replace("ds,y,x", "ds,y,z"))
+
+
+def test_a_sequence_has_its_label_wherever_the_newest_stands(read):
+    rows = [[str(t), name, f"{t % 4}", label] for name, label in zip("pqrs", "uvuv", strict=True) for t in range(6)]
+    rows[5][3] = rows[11][3] = rows[10][3] = ""
+    columns = {"data__time": "t", "data__series": "id", "data__target": "y", "data__missing": "ffill"}
+    kind = {"task__kind": "classification", "task__horizon": None, "window__context": None, "split__validation": 0}
+    panel = read(as_csv(rows, "t,id,x,y"), **columns, **kind, split__test=1).panel
+    assert panel.values[:, 0].tolist() == np.repeat([0.0, 1.0, 0.0, 1.0], 6).tolist()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -231,3 +233,28 @@ def test_small_numbers_are_no_constant():
     centre, spread = _centre_and_spread(values, "standard")
     assert (centre[0], spread[0]) == (pytest.approx(2e-30), pytest.approx(1e-30))
     assert _centre_and_spread(np.full((3, 1), 1e9), "standard")[1][0] == 1
+
+
+@pytest.mark.parametrize("per", ["series", "panel"])
+@pytest.mark.parametrize("kind", ["standard", "robust", "minmax"])
+def test_rows_of_weight_zero_are_in_no_statistic(kind, per):
+    random = np.random.default_rng(3)
+    values, weights = random.normal(size=(30, 2)), np.repeat([1.0, 0.0, 2.0], 10)
+    panel = replace(make_panel(values, [30]), weights=weights)
+    other = replace(panel, values=np.where(weights[:, None] == 0, 1e6, values))
+    scaler, same = _fit(panel, kind=kind, per=per), _fit(other, kind=kind, per=per)
+    np.testing.assert_array_equal(scaler.centre, same.centre)
+    np.testing.assert_array_equal(scaler.spread, same.spread)
+    if kind == "standard":
+        theirs = StandardScaler().fit(values, sample_weight=weights)
+        np.testing.assert_allclose(scaler.centre[0], theirs.mean_)
+        np.testing.assert_allclose(scaler.spread[0], theirs.scale_)
+    else:
+        kept = _fit(make_panel(values[weights > 0], [20]), kind=kind, per=per)
+        np.testing.assert_array_equal(scaler.centre, kept.centre)
+
+
+def test_a_series_of_weight_zero_is_scaled_by_its_values():
+    values = np.arange(12.0)[:, None]
+    panel = replace(make_panel(values, [6, 6]), weights=np.repeat([0.0, 1.0], 6))
+    np.testing.assert_allclose(_fit(panel).centre[:, 0], [2.5, 8.5])

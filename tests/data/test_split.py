@@ -13,7 +13,8 @@ from tables_as_text import with_ids
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.split import everything, split
-from rnncli.data.windows import Shape, scoring_origins, training_origins
+from rnncli.data.origins import scoring_origins, training_origins
+from rnncli.data.windows import Shape
 from rnncli.errors import DataError
 
 COLUMNS = Columns(("y",), time="t", time_format="integer")

@@ -14,19 +14,11 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import Scaler, fit_scaler
 from rnncli.data.split import everything
-from rnncli.data.windows import (
-    Resident,
-    Shape,
-    Windows,
-    by_length,
-    context_rows,
-    cut,
-    fill_forward,
-    resident,
-    scoring_origins,
-    shuffled,
-    training_origins,
-)
+from rnncli.data import resident as resident_module
+from rnncli.data.batches import by_length, count_batches, shuffled
+from rnncli.data.origins import context_rows, scoring_origins, training_origins
+from rnncli.data.resident import Resident, fill_forward, resident
+from rnncli.data.windows import Shape, Windows, cut
 
 CPU = torch.device("cpu")
 
@@ -214,7 +206,7 @@ def _ones(rows: int) -> Resident:
 
 def test_targets_beyond_the_data_are_not_known():
     shape = Shape(3, 3, normalise="last")
-    windows = Windows(_ones(5), shape, np.array([4, 5]), np.array([0, 0]), starts=np.array([0]))
+    windows = Windows(_ones(5), shape, np.array([4, 5]), starts=np.array([0]))
     assert windows.batch(np.array([0, 1])).target_mask[:, :, 0].tolist() == [
         [True, False, False],
         [False, False, False],
@@ -223,7 +215,7 @@ def test_targets_beyond_the_data_are_not_known():
 
 def _of_lengths(lengths: list[int]) -> Windows:
     ends = np.cumsum(lengths)
-    return Windows(_ones(sum(lengths)), Shape(max(lengths)), ends, np.arange(len(lengths)), starts=ends - lengths)
+    return Windows(_ones(sum(lengths)), Shape(max(lengths)), ends, starts=ends - lengths)
 
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=40)
@@ -296,3 +288,26 @@ def test_scoring_with_no_room_has_no_windows():
     panel = Panel(("y",), (("a",),), np.array([0, 3]), np.arange(3), values, np.arange(3))
     assert len(scoring_origins(panel, everything(panel), Shape(4, 3))) == 0
     assert scoring_origins(panel, everything(panel), Shape(4, 2)).tolist() == [1]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(drawn(), st.integers(1, 7))
+def test_values_are_the_same_however_many_rows_are_scaled_together(made, size):
+    whole = resident(made.panel, made.columns, made.scaler, made.missing, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resident_module, "CHUNK", size)
+        parts = resident(made.panel, made.columns, made.scaler, made.missing, CPU)
+    assert torch.equal(parts.inputs, whole.inputs)
+    assert torch.equal(parts.targets, whole.targets)
+    assert torch.equal(parts.observed, whole.observed)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(drawn(), st.integers(1, 5))
+def test_batches_are_counted_without_being_made(made, size):
+    windows = _windows(made)
+    assert count_batches(windows, size) == len(shuffled(windows, size, 1, 2))
+    lengths = windows.lengths()
+    groups = [lengths[index[:count]] for index, count in by_length(windows, size)]
+    assert all(len(set(group)) == 1 for group in groups)
+    assert (np.concatenate(groups) == np.sort(lengths)).all()

@@ -102,7 +102,7 @@ def test_ridge_forecast_is_scikit_learns() -> None:
     panel = panel_of(list(random.normal(size=60).cumsum()), list(random.normal(size=40).cumsum()))
     origins = np.concatenate([np.arange(5, 58), np.arange(65, 98)])
     past = history(panel, 2, context=5, origins=origins)
-    scaled = past.scaler.apply(panel.values, past.series)[:, 0]
+    scaled = past.scaler.apply(panel.values, panel.series_of(np.arange(len(panel.values))))[:, 0]
     inputs = np.stack([scaled[origin - 5 : origin] - scaled[origin - 1] for origin in origins])
     targets = np.stack([scaled[origin : origin + 2] - scaled[origin - 1] for origin in origins])
     model = Ridge(alpha=RIDGE_PENALTY * len(origins), fit_intercept=False).fit(inputs, targets)

@@ -16,6 +16,7 @@ from small_runs import answers, fit, opened, tags
 from rnncli.errors import UsageError
 from rnncli.evaluation.evaluate import document, held_out, score
 from rnncli.predict import Wanted, predict
+from rnncli.tasks import intervals
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.intervals import MOST, fewest, half_width, interval_metrics, residuals
 from rnncli.tasks.metrics import Scores, Units
@@ -205,3 +206,16 @@ def test_unknown_targets_are_no_residuals(tmp_path):
     assert counts.tolist() == [3 * 19 - 3, 3 * 19 - 3]
     assert np.isfinite(ends(model, frame, tmp_path, 95)["y_hi95"]).all()
     np.testing.assert_array_equal(load_model(tmp_path / "run", CPU).residuals, model.residuals)
+
+
+def test_of_very_many_windows_a_sample_is_looked_at_and_the_same_every_time(tmp_path, monkeypatch):
+    frame = waves(ids=8)
+    model = fit(frame, tmp_path, values())
+    data = held_out(model, opened(frame, tmp_path))
+    windows = scoring_windows(data, data.split.validation, on_device(data, CPU))
+    monkeypatch.setattr(intervals, "MOST", 4)
+    monkeypatch.setattr(intervals, "MOST_ERRORS", 1)
+    looked_at = intervals._sample(windows)
+    assert 8 <= len(looked_at) <= 16 < len(windows)
+    assert set(looked_at.origins) <= set(windows.origins)
+    assert (intervals._sample(windows).origins == looked_at.origins).all()

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import answers, fit, opened, prepared, tags
 
+from rnncli.data.origins import scoring_origins, training_origins, turns
 from rnncli.data.panel import Panel
+from rnncli.data.resident import Resident
 from rnncli.data.split import Part
-from rnncli.data.windows import Resident, Shape, Windows, cut, scoring_origins, training_origins, turns
+from rnncli.data.windows import Shape, Windows, cut
 from rnncli.errors import DataError
 from rnncli.evaluation.evaluate import held_out, score
 from rnncli.model import reference

@@ -145,8 +145,8 @@ def _best_shifts(
 ) -> tuple[NDArray[np.bool_], list[tuple[int, bool] | None]]:
     """For each input whether it could be judged, and the shift at which it fits best and whether exactly."""
     own, its = np.zeros(1, dtype=np.int64), np.asarray(shifts)
-    x, x_changes = (np.stack([_at(panel, column, rows, own, c)[:, 0] for column in inputs], 1) for c in (False, True))
-    y, y_changes = (_at(panel, target, rows, its, changes) for changes in (False, True))
+    x, x_changes = (np.stack([at_shifts(panel, column, rows, own, c)[:, 0] for column in inputs], 1) for c in (False, True))
+    y, y_changes = (at_shifts(panel, target, rows, its, changes) for changes in (False, True))
     values, changes = np.abs(correlation(x, y)), np.abs(correlation(_lively(x_changes), _lively(y_changes)))
     score = np.where((values > ALIKE) & (changes > ALIKE_CHANGES), values + changes, 0.0)
     found: list[tuple[int, bool] | None] = []
@@ -158,7 +158,7 @@ def _best_shifts(
     return np.asarray(~np.isnan(values).all(axis=1)), found
 
 
-def _at(panel: Panel, column: int, rows: Rows, shifts: Rows, changes: bool) -> Floats:
+def at_shifts(panel: Panel, column: int, rows: Rows, shifts: Rows, changes: bool) -> Floats:
     """(rows, shifts) values of a column so many rows on, or their changes, NaN beyond the ends of the series."""
     series = panel.series_of(rows)
     begin, end = panel.offsets[series][:, None], panel.offsets[series + 1][:, None]

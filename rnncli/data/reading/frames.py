@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,12 +103,15 @@ class Tables:
         frame = self.frame(names, str, rows=_JUDGED)
         return [name for name in names if _holds_numbers(frame[name], self.dialect)]
 
-    def numbers(self, names: Sequence[str], into: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def numbers(
+        self, names: Sequence[str], into: NDArray[np.float64] | None = None, at: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
         """(rows, names) numbers, NaN where a cell is empty; True and False are 1 and 0 in a column of nothing else.
 
         Args:
             names: columns.
-            into: (rows, names) an array to fill instead of a new one.
+            into: an array of as many rows to fill instead of a new one.
+            at: which of its columns; None for its first ones.
 
         Raises:
             DataError: for a cell that is neither empty nor a finite float32 number, or a whole number beyond 64 bits.
@@ -116,7 +120,7 @@ class Tables:
         seen = Seen()
         row = 0
         for frame in self.frames(names, None) if names else ():
-            for position, name in enumerate(names):
+            for position, name in zip(range(len(names)) if at is None else at, names, strict=True):
                 values[row : row + len(frame), position] = numbers_of(self, frame[name], name, row, seen)
             row += len(frame)
         for text in self.remarks:
@@ -166,15 +170,15 @@ class Tables:
         for texts in self.texts(column):
             yield texts if plain else plain_numbers(texts, self.dialect).fillna(texts)
 
-    def codes(self, names: Sequence[str]) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
+    def codes(self, names: Sequence[str]) -> tuple[NDArray[np.signedinteger[Any]], list[tuple[str, ...]]]:
         """(rows,) the number of each row's values in `names`, as text, and these values in order of first appearance."""
-        codes = np.empty(len(self), dtype=np.int64)
+        codes = np.empty(len(self), dtype=np.int32)
         known: dict[tuple[str, ...], int] = {}
         row = 0
         for frame in self.frames(names, str):
             found, unique = pd.factorize(pd.MultiIndex.from_frame(frame) if len(names) > 1 else frame.iloc[:, 0])
             keys = [tuple(map(str, key)) if isinstance(key, tuple) else (str(key),) for key in unique]
-            numbers = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+            numbers = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int32)
             codes[row : row + len(frame)] = numbers[found]
             row += len(frame)
         return codes, list(known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 
 _STRPTIME = "data.time_format: '%d/%m/%Y %H:%M'"
 
 Chunks = Callable[[], Iterator["pd.Series[str]"]]
-Keys = Callable[[], NDArray[np.int64]]
+Keys = Callable[[], NDArray[np.signedinteger[Any]]]
 
 
 def read_any(texts: pd.Series[str], forms: Sequence[str]) -> tuple[NDArray[np.generic], str]:
@@ -125,7 +126,7 @@ def _from_local(times: NDArray[np.generic], zone: str, keys: Keys | None) -> Non
         times[start : start + zones.SLICE] = utc
     found = np.concatenate(rows)
     if len(found):
-        series = np.zeros(len(times), dtype=np.int64) if keys is None else keys()
+        series = np.zeros(len(times), dtype=np.int32) if keys is None else keys()
         zones.settle_repeated(times, found, np.concatenate(local), zone, series)
 
 

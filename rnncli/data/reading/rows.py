@@ -19,6 +19,7 @@ from rnncli.data.reading.marks import LF, MAX_FIELD, Marks, Positions, QuoteErro
 from rnncli.errors import DataError, Place
 
 MAX_ROW = 1 << 26
+SHOWN = 3  # lines of ragged rows in a message
 
 
 
@@ -75,6 +76,9 @@ class Rows:
         self._at: list[Positions] = []
         self._ahead: list[Positions] = []
         self._last = -1
+        self._ragged: tuple[str, str] | None = None
+        self._ragged_lines: list[int] = []
+        self._ragged_count = 0
 
     def check(self, texts: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the rows in blocks, without blank ones.
@@ -82,6 +86,14 @@ class Rows:
         Raises:
             DataError: with the line of a row that has not the header's width, of an unterminated quote and the like.
         """
+        try:
+            yield from self._checked(texts)
+        except DataError:
+            self._refuse_ragged()
+            raise
+        self._refuse_ragged()
+
+    def _checked(self, texts: Iterable[bytes]) -> Iterator[bytes]:
         rest = b""
         for text, last in _with_last(texts):
             rest += text
@@ -99,7 +111,7 @@ class Rows:
 
     def _block(self, text: bytes, marks: Marks) -> bytes:
         filled = marks.ends > marks.starts if len(self.header) > 1 else np.ones(len(marks.ends), dtype=bool)
-        self._refuse_ragged(text, marks, filled)
+        self._note_ragged(text, marks, filled)
         self._refuse_huge(text, marks)
         self._count_lines(text, marks, filled)
         blank = not bool(filled.all())
@@ -127,17 +139,31 @@ class Rows:
     def _line_of(self, text: bytes, start: int) -> int:
         return self.line + text.count(b"\n", 0, start)
 
-    def _refuse_ragged(self, text: bytes, marks: Marks, filled: NDArray[np.bool_]) -> None:
+    def _note_ragged(self, text: bytes, marks: Marks, filled: NDArray[np.bool_]) -> None:
+        """Keep the problem of the first row that has not the header's width, and the lines of the next."""
         wrong = np.flatnonzero(filled & (marks.widths != len(self.header)))
-        if len(wrong):
+        if len(wrong) and self._ragged is None:
             row = int(wrong[0])
             cells = text[int(marks.starts[row]) : int(marks.ends[row])].decode()
-            found, line = int(marks.widths[row]), self._line_of(text, int(marks.starts[row]))
-            raise DataError(
-                f"{found} fields where the header has {len(self.header)}",
-                ragged_hint(cells, found, self.header, self.delimiter, first=self.count == 0 and not (marks.ends > marks.starts)[:row].any()),
-                Place(self.name, line),
-            )
+            found = int(marks.widths[row])
+            first = self.count == 0 and not (marks.ends > marks.starts)[:row].any()
+            hint = ragged_hint(cells, found, self.header, self.delimiter, first=first)
+            self._ragged = f"{found} fields where the header has {len(self.header)}", hint
+        for row in wrong[: SHOWN - len(self._ragged_lines)]:
+            self._ragged_lines.append(self._line_of(text, int(marks.starts[row])))
+        self._ragged_count += len(wrong)
+
+    def _refuse_ragged(self) -> None:
+        """Refuse rows that have not the header's width, if there are any: what follows them may be wrong because of them."""
+        if self._ragged is None:
+            return
+        message, hint = self._ragged
+        line, *others = self._ragged_lines
+        if others:
+            more = f" and {self._ragged_count - SHOWN:,} more" if self._ragged_count > SHOWN else ""
+            word = "line" if self._ragged_count == 2 else "lines"
+            message += f", and other widths in {word} {', '.join(map(str, others))}{more}"
+        raise DataError(message, hint, Place(self.name, line))
 
     def _refuse_huge(self, text: bytes, marks: Marks) -> None:
         for row in np.flatnonzero(marks.ends - marks.starts > MAX_FIELD):

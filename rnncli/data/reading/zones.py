@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ def _times_of_day(times: Times, how: Callable[[Times], Times]) -> int:
 
 
 def settle_repeated(
-    times: Times, twice: NDArray[np.int64], local: Times, zone: str, keys: NDArray[np.int64]
+    times: Times, twice: NDArray[np.int64], local: Times, zone: str, keys: NDArray[np.signedinteger[Any]]
 ) -> None:
     """Where a series holds a local time twice that comes twice, make the second of the two the later one, in place.
 
@@ -98,7 +99,7 @@ def settle_repeated(
     times[twice[second]] = standard.tz_convert(None).to_numpy(dtype=times.dtype)[second]
 
 
-def _descending(times: Times, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _descending(times: Times, keys: NDArray[np.signedinteger[Any]]) -> NDArray[np.bool_]:
     """(series,) whether the newest row of a series stands first."""
     first = np.unique(keys, return_index=True)[1]
     last = len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]

@@ -1,0 +1,55 @@
+"""Which windows make a batch: shuffled to train on, by length to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnncli.data.panel import Numbers
+from rnncli.data.windows import Windows
+
+
+def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[Numbers]:
+    """The batches of an epoch: a pure function of (seed, epoch).
+
+    Windows with the whole context and shorter ones are batched apart, so that most batches need no packing.
+    """
+    whole = _whole(windows)
+    random = np.random.default_rng([seed, epoch])
+    order = np.arange(len(windows), dtype=np.int32)
+    random.shuffle(order)
+    groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
+    batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
+    return [batches[position] for position in random.permutation(len(batches))]
+
+
+def count_batches(windows: Windows, batch_size: int) -> int:
+    """How many batches `shuffled` makes."""
+    whole = int(_whole(windows).sum())
+    return -(-whole // batch_size) + -(-(len(windows) - whole) // batch_size)
+
+
+def _whole(windows: Windows) -> NDArray[np.bool_]:
+    """(windows,) which of them are as long as the longest."""
+    lengths = windows.lengths()
+    return np.asarray(lengths == lengths.max())
+
+
+def by_length(windows: Windows, batch_size: int) -> Iterator[tuple[Numbers, int]]:
+    """Batches for prediction: all of one length and one size, as (index, how many of it count).
+
+    The last batch of a length is filled up with repeats. So a window's arithmetic, and every bit of its
+    prediction, is the same in whatever company it comes.
+    """
+    lengths = windows.lengths()
+    numbers = np.arange(len(windows), dtype=np.int32)
+    whole = lengths == lengths.max(initial=0)
+    short = numbers[~whole]
+    short = short[np.argsort(lengths[short], kind="stable")]
+    groups = np.split(short, np.flatnonzero(np.diff(lengths[short])) + 1)
+    for group in (*groups, numbers[whole]):
+        for start in range(0, len(group), batch_size):
+            index = group[start : start + batch_size]
+            yield np.resize(index, batch_size), len(index)
