@@ -185,7 +185,8 @@ def _print_sheet(sheet: Sheet) -> None:
         pad_edge=False,
     )
     for name, number in zip(sheet.columns, numeric, strict=True):
-        table.add_column(Text(visible(name)), justify="right" if number else "left", overflow="fold")
+        whole = sheet.columns[0] == "scores" == name  # words of ours, which are short
+        table.add_column(Text(visible(name)), justify="right" if number else "left", overflow="fold", no_wrap=whole)
     for row in sheet.rows:
         table.add_row(*(Text(visible(show(value))) for value in row))
     console(sys.stdout).print(table)

@@ -5,6 +5,8 @@ from typing import Any
 from rnncli import console
 from rnncli.console import Sheet
 
+FEW_ANSWERS = 10  # scores of fewer say little
+
 # the first of these that a task has
 _JUDGED_BY = {
     "forecasting": ("mae",),
@@ -46,16 +48,25 @@ def _intervals(result: dict[str, Any]) -> str:
 
 def _skill(result: dict[str, Any]) -> str:
     metric = next((name for name in _JUDGED_BY[result["task"]] if name in result["skill"]), "")
-    gain = result["skill"].get(metric)
-    if gain is None:
+    if not metric:
         return ""
+    gain = result["skill"][metric]
     where = f"the {'test' if result['test'] else 'validation'} part"
     if "backtest" in result:
         count = result["backtest"]["folds"]
         where = f"{count} folds" if count > 1 else "one fold"
     smaller = metric != "accuracy"
-    best = (min if smaller else max)(result["baselines"], key=lambda name: result["baselines"][name][metric])
+    known = {name: scores[metric] for name, scores in result["baselines"].items() if scores[metric] is not None}
+    best = (min if smaller else max)(known, key=lambda name: known[name])
+    if gain is None:  # the best baseline leaves nothing to gain
+        return f"The model does NOT beat {best} on {where} ({metric}): {best} is never wrong there."
     if gain <= 0:
         return f"The model does NOT beat {best} on {where} ({metric}): use {best}, or change the model."
     what = f"{gain:.0%} less error" if smaller else f"{gain:.0%} fewer mistakes"
-    return f"The model beats the best baseline, {best}, on {where}: {what} ({metric})."
+    return f"The model beats the best baseline, {best}, on {where}: {what} ({metric}){_doubt(result)}."
+
+
+def _doubt(result: dict[str, Any]) -> str:
+    """A word of caution where a gain is that of a few answers."""
+    count = result.get("answers", {}).get("test" if result["test"] else "validation", FEW_ANSWERS)
+    return f"; that of {count} answer{'s' if count > 1 else ''} says little" if count < FEW_ANSWERS else ""

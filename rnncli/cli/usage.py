@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from typer.models import ArgumentInfo
+
 from rnncli.errors import UsageError
 
 Commands = Mapping[str, Callable[..., None]]
@@ -43,7 +45,10 @@ def _meant(name: str, command: str | None, commands: Commands) -> str | None:
 
 
 def _options(function: Callable[..., None]) -> list[str]:
-    return [f"--{parameter.replace('_', '-')}" for parameter in inspect.signature(function).parameters]
+    """The long names of the options of a command, its arguments left out."""
+    parameters = inspect.signature(function, eval_str=True).parameters
+    found = {name: getattr(kind.annotation, "__metadata__", (None,))[-1] for name, kind in parameters.items()}
+    return [f"--{name.replace('_', '-')}" for name, said in found.items() if not isinstance(said, ArgumentInfo)]
 
 
 def _key(name: str) -> str | None:

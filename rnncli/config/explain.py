@@ -150,6 +150,8 @@ def _wording(path: Path, items: list[Any], guess: bool) -> tuple[str, str | None
     shown = _shown(value)
     if kinds == {"string_pattern_mismatch"}:  # only a device has a pattern
         return f"must be auto, cpu, cuda or cuda:N, not {shown}", None
+    if "too_short" in kinds:
+        return f"must have at least 1 entry, not {shown}", None
     ranged = [item for item in items if item["type"] not in _TYPES and item["type"] != "literal_error"]
     if ranged:
         return f"{ranged[0]['msg'][0].lower()}{ranged[0]['msg'][1:]}, not {shown}", _size(path, value)

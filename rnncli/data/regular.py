@@ -17,6 +17,9 @@ from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 from rnncli.errors import DataError
 
+MOST_ROWS = 10_000_000  # on an even grid: up to here any, beyond up to MOST_TIMES the rows that there are
+MOST_TIMES = 10
+
 
 def regularise(
     panel: Panel, columns: Columns, tables: Tables, data: schema.Data, *, forecasting: bool
@@ -63,9 +66,10 @@ def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Pa
     """The panel with one row a step: means of what falls into the step, the newest of categories and labels.
 
     Raises:
-        DataError: if steps are left empty while `missing` is ``error``.
+        DataError: if steps are left empty while `missing` is ``error``, or if there would be far too many.
     """
     assert columns.frequency is not None
+    _check_size(panel, columns.frequency, tables, columns)
     bins = [_bins(panel.times[panel.rows(series)], columns.frequency) for series in range(len(panel))]
     lengths = np.array([len(times) for times, _ in bins])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -97,6 +101,25 @@ def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Pa
         message = f"resampled to {columns.frequency}, {len(empty):,} rows are empty, the first at {moment}"
         raise DataError(message, "set data.missing: ffill or mask", tables.place(int(made.source[empty[0]]), columns.time))
     return made
+
+
+def _check_size(panel: Panel, frequency: str, tables: Tables, columns: Columns) -> None:
+    """Refuse a frequency so short that hardly a row of the grid would hold anything, before it fills the memory."""
+    spans = (panel.times[panel.offsets[1:] - 1] - panel.times[panel.offsets[:-1]]).astype(np.float64)
+    rows = int(spans.sum() / _size(frequency, panel.times)) + len(panel)
+    if rows > max(MOST_ROWS, MOST_TIMES * len(panel.times)):
+        message = f"resampled to {frequency}, {len(panel.times):,} rows become {rows:,}"
+        place = tables.place(int(panel.source[0]), columns.time)
+        raise DataError(message, "set a longer data.frequency, or data.irregular: delta", place)
+
+
+def _size(frequency: str, times: NDArray[np.generic]) -> float:
+    """A step of this frequency, in units of the times."""
+    if times.dtype.kind != "M":
+        return float(frequency)
+    start, steps = pd.Timestamp("2000-01-01"), 10
+    ticks = pd.Timedelta(start + steps * to_offset(frequency) - start) / np.timedelta64(1, np.datetime_data(times.dtype)[0])
+    return float(ticks) / steps
 
 
 def _bins(times: NDArray[np.generic], frequency: str) -> tuple[NDArray[np.generic], Rows]:

@@ -212,9 +212,9 @@ def document(
 ) -> dict[str, Any]:
     """The JSON of ``metrics.json``: scores in original units, baselines and skill on the test part.
 
-    Without a test part, baselines and skill are those of validation.
+    Without a test part, baselines and skill are those of validation. `answers` counts what the scores are means of.
     """
-    judged = test or validation
+    judged, parts = test or validation, {"validation": validation, "test": test}
     baselines = {name: scores.overall() for name, scores in judged.baselines.items()} if judged else {}
     result: dict[str, Any] = plain(
         {
@@ -223,6 +223,7 @@ def document(
             "test": test.model.overall() if test else {},
             "baselines": baselines,
             "skill": skill(judged.model.overall(), baselines) if judged else {},
+            "answers": {name: part.model.answers() for name, part in parts.items() if part},
             **({"intervals": judged.intervals.overall()} if judged and judged.intervals else {}),
         }
     )

@@ -210,6 +210,11 @@ class Scores:
         """Every metric over all windows."""
         return self._finish(slice(None), slice(None))
 
+    def answers(self) -> int:
+        """How many answers were scored, of all series."""
+        first = next(iter(self._counts.values()), np.zeros((0, 1, 1)))
+        return int(first.sum(0).max())
+
     def by_step(self) -> list[dict[str, float]]:
         """Every metric for each step of the horizon, the first first."""
         return [self._finish(slice(None), slice(step, step + 1)) for step in range(self._steps)]

@@ -198,6 +198,11 @@ SIX = b"t,y\n" + b"".join(b"%d,%s\n" % (row, b"six" if row == 6 else b"1.5") for
         (TWICE, [], 3, ["d.csv:30", "2020-01-05"]),
         (SIX, [], 3, ["d.csv:8 y", "six"]),
         (b"words\na b\nc d\ne f\n", [], 3, ["no column can be predicted"]),
+        (as_bytes(dated("%Y-%m-%d")) + b"Total,4321\n", [], 3, ["d.csv:92 date", "'Total'", "remove the line"]),
+        (as_bytes(dated("%Y-%m-%d")) + b"\n,4321\n", [], 3, ["d.csv:93 date", "no time", "remove the line"]),
+        (as_bytes(dated("%Y-%m-%d")).replace(b"2021-02-28", b"2021-02-30"), [], 3, ["d.csv:60 date", "'2021-02-30'"]),
+        (as_bytes({"year": [*range(1900, 1960), "sum"], "y": wave(61)}), [], 3, ["d.csv:62 year", "'sum'"]),
+        (as_bytes({"t": range(90), "y": [f"{v}%" for v in wave(90)]}), [], 3, ["d.csv:2 y", "percent"]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_on_is_refused(invoke, tmp_path, content, arguments, code, words):

@@ -47,6 +47,7 @@ LINES: dict[str, tuple[list[str], str]] = {
     "another option of another command": (["predict", "run", "--overwrite"], "option of rnncli train"),
     "an option like no other": (["predict", "run", "--colour"], "no option --colour (rnncli predict --help"),
     "a short option like no other": (["predict", "run", "-x"], "no option -x"),
+    "an argument as an option": (["predict", "--run", "run"], "no option --run (rnncli predict --help"),
     "an option nearly": (["predict", "run", "--jsn"], "did you mean --json?"),
     "--version of a command": (["predict", "run", "--version"], "--version"),
     "a further argument": (["predict", "run", "extra"], "extra"),

@@ -212,7 +212,7 @@ LACKING: dict[str, tuple[str, list[str], str]] = {
     "paths in lists": (
         "data: {path: [[d.csv]], target: [y]}\n" + TASK, ["data.path"], "must be text",
     ),
-    "an empty list": ("data: {path: [], target: y}\n" + TASK, ["data.path"], "at least 1"),
+    "an empty list": ("data: {path: [], target: y}\n" + TASK, ["data.path"], "must have at least 1 entry, not []"),
     "an empty name": ("data: {path: '', target: y}\n" + TASK, ["data.path"], "at least 1"),
     "no colon": ("data:\n  path d.csv\ntask: {kind: forecasting, horizon: 2}\n", ["data"], "must be a mapping"),
     "many unknown keys": (

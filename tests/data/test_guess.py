@@ -72,6 +72,11 @@ def test_a_column_of_whole_numbers_is_no_id_because_a_row_stands_twice():
     assert (found.keys.time, found.keys.series) == ("date", ())
 
 
+def test_a_column_that_tears_an_even_grid_is_no_id():
+    found = find({"t": range(60), "y": wave(), "state": ["low"] * 10 + ["high"] * 20 + ["low"] * 30})
+    assert (found.keys.series, found.choice.task, found.choice.targets) == ((), "tagging", ("state",))
+
+
 def test_an_id_whose_rows_stand_together_needs_no_time():
     found = find(stacked(["a", "b", "c"], y=lambda number: wave(shift=number)))
     assert (found.keys.time, found.keys.series, found.choice.targets) == (None, ("who",), ("y",))
@@ -80,7 +85,9 @@ def test_an_id_whose_rows_stand_together_needs_no_time():
 def test_without_time_the_season_is_seen_in_the_numbers():
     found = find({"y": [float(f"{np.sin(row / 12 * 2 * np.pi):.4f}") for row in range(100)]})
     assert (found.keys.time, found.season, found.in_values) == (None, 12, True)
-    assert find({"y": np.random.default_rng(0).normal(size=100)}).season == 1
+    noise = np.random.default_rng(0).normal(size=400)
+    assert find({"y": noise[:100]}).season == 1
+    assert find({"y": 10 * np.sin(np.arange(400) / 12 * np.pi) + noise}).season in (23, 24, 25)
 
 
 def test_a_constant_column_has_no_season():
@@ -89,7 +96,15 @@ def test_a_constant_column_has_no_season():
 
 @pytest.mark.parametrize(
     ("names", "target"),
-    [(["a", "b", "c"], "c"), (["a", "sales", "c"], "sales"), (["Target", "value"], "Target"), (["y"], "y")],
+    [
+        (["a", "b", "c"], "c"),
+        (["a", "sales", "c"], "sales"),
+        (["Target", "value"], "Target"),
+        (["y"], "y"),
+        (["a", "Total Sales (€)", "Temp °C"], "Total Sales (€)"),
+        (["temp", "Heat [kWh]", "c"], "temp"),
+        (["acc_y", "acc_x"], "acc_x"),
+    ],
 )
 def test_target_by_name_or_place(names, target):
     values = {name: [v * 1000**position for v in wave(shift=position)] for position, name in enumerate(names)}

@@ -222,3 +222,10 @@ def test_nothing_but_short_series_is_refused(read):
     with pytest.raises(DataError, match="every series is too short"):
         read(as_csv(rows, "id,ds,y,x"), data__series="id", data__short_series="skip")
     assert math.isfinite(read(_too_short(12), data__series="id").scaler.centre.sum())
+
+
+@pytest.mark.parametrize("times", [["1900-01-01", "1950-01-01", "2000-01-01"], [0, 10**9, 2 * 10**9]])
+def test_a_grid_that_would_fill_the_memory_is_refused(read, times):
+    frequency = "1s" if isinstance(times[0], str) else "1"
+    with pytest.raises(DataError, match="3 rows become [0-9,]{13}.*longer data.frequency"):
+        read("ds,y,x\n" + "".join(f"{time},1,2\n" for time in times), **RESAMPLE, data__frequency=frequency)

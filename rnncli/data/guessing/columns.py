@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnncli.data import clock
 from rnncli.data.reading.numbers import MISSING, as_numbers
 from rnncli.data.guessing.time import TimeGuess, is_time_of_day, read_time
 
@@ -116,6 +117,8 @@ def find_series(
     keys = pd.Series(time[1].times, index=frame.index)
     if not keys.duplicated().any():
         named = (column for column in candidates if _named_id(column) and column.distinct <= len(frame) / 3)
+        if clock.step(np.sort(time[1].times)) is not None:  # one even grid, which an id must not tear
+            named = (column for column in named if _stands_in_blocks(frame[column.name]))
         return tuple(column.name for column in itertools.islice(named, 1))
     likely = [column for column in candidates if _like_an_id(frame[column.name], column, keys)][:_MOST_CANDIDATES]
     for count in (1, 2, 3):

@@ -13,14 +13,16 @@ from rnncli.data import clock
 from rnncli.data.columns import require
 from rnncli.data.guessing.excerpt import read_cells
 from rnncli.data.reading.frames import Tables
-from rnncli.data.reading.numbers import MISSING, as_numbers
+from rnncli.data.reading.numbers import MISSING, as_numbers, number_hint
 from rnncli.data.guessing.columns import Column, look_at
 from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
 from rnncli.data.guessing.task import MOST_CLASSES, Choice, View, choose, holds_labels
+from rnncli.data.guessing.time import read_time
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError, Place
 
 LONGEST_SEASON = 400
+MOSTLY = 0.9  # of the cells of a column that is meant to be numbers
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
     view = View(frame, rest, keys.series, keys.calendar)
     choice = choose(view, targets, wishes.task)
     if choice is None:
-        raise DataError("no column can be predicted", "name one with --target", Place(tables.parts[0].file, 1))
+        raise _nothing_to_predict(tables, view)
     inputs = _inputs(view, choice)
     season = clock.season(keys.rhythm.frequency) if keys.rhythm and keys.rhythm.fits and keys.calendar else 1
     numbers = choice.task == "forecasting" and not keys.calendar
@@ -100,6 +102,17 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
         in_values=found != season,
         notes=keys.notes,
     )
+
+
+def _nothing_to_predict(tables: Tables, view: View) -> DataError:
+    """What stands in the way: the first column of words that begin with numbers, such as 5%, or what a person must name."""
+    for column in view.columns:
+        texts = view.frame[column.name].str.strip()
+        if column.kind == "word" and texts.str.contains("^[^A-Za-z]{0,3}[0-9]").mean() > MOSTLY and read_time(texts) is None:
+            row = int(np.argmax(texts.str.contains("[0-9]")))
+            hint = number_hint([str(texts.iloc[row])], column.name, tables.dialect, first=False)
+            return DataError(f"not a number: {str(texts.iloc[row])[:60]!r}", hint, tables.place(row, column.name))
+    return DataError("no column can be predicted", "name one with --target", Place(tables.parts[0].file, 1))
 
 
 def _targets(tables: Tables, wishes: Wishes) -> tuple[str, ...]:
@@ -164,7 +177,8 @@ def _has_blanks(tables: Tables, frame: pd.DataFrame, name: str) -> bool:
 def _season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
     """The lag at which the changes of the longest series repeat best, if they do; else 1.
 
-    The autocorrelation of the differences must have a peak above 0.4 there.
+    The autocorrelation of the differences must have a peak above 0.4 there, beyond its first descent below zero: noise
+    on a long swing makes the second lag a peak, too.
     """
     if series:
         keys = frame.groupby(list(series), sort=False).ngroup()
@@ -177,6 +191,7 @@ def _season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
     changes = changes - changes.mean()
     power = np.abs(np.fft.rfft(changes, 2 * len(changes))) ** 2
     similar = np.fft.irfft(power)[: most + 2] / (changes @ changes)
-    peaks = [lag for lag in range(2, most + 1) if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])]
+    first = int(np.argmax(similar < 0)) or most + 1
+    peaks = [lag for lag in range(max(first, 2), most + 1) if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])]
     best = max((similar[lag] for lag in peaks), default=0.0)
     return next((lag for lag in peaks if similar[lag] > 0.9 * best), 1)

@@ -12,8 +12,9 @@ from rnncli.config.schema import TaskName
 from rnncli.data import clock
 from rnncli.data.guessing.excerpt import plain_cells
 from rnncli.data.reading.frames import Tables
-from rnncli.data.guessing.columns import Column, could_be_id, find_series, find_time, split_moments
-from rnncli.data.guessing.time import Rhythm, TimeGuess, read_time, rhythm
+from rnncli.data.reading.numbers import as_numbers
+from rnncli.data.guessing.columns import TIME_NAMES, Column, could_be_id, find_series, find_time, split_moments
+from rnncli.data.guessing.time import Rhythm, TimeGuess, nearly_time, read_time, rhythm
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError
 
@@ -68,7 +69,7 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
         frame: the cells of `columns`, of some rows at least.
 
     Raises:
-        DataError: if the time column that is wished for cannot be read.
+        DataError: if the time column that is wished for cannot be read, or the only one but for a few cells.
     """
     free = [column for column in columns if column.name not in wishes.series]
     times = _candidates(frame, free, wishes)
@@ -78,6 +79,8 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
         frame = plain_cells(tables.frame(names, str), tables.dialect)
         free = [column for column in free if column.name in frame]
         times = [(name, found) for name, _ in times if (found := read_time(frame[name])) is not None]
+    if not times:
+        _refuse_odd_times(tables, columns)
     chosen, series, notes = _choose(frame, free, times, wishes)
     numbers = np.zeros(len(frame), dtype=np.int64)
     if series:
@@ -110,6 +113,27 @@ def _read_or_refuse(texts: pd.Series[str], name: str) -> TimeGuess:
     except clock.TimeError as error:
         raise DataError(f"--time {name}: {error.message}", error.hint) from None
     raise DataError(f"--time {name}: its cells are no times", "name another column")
+
+
+def _refuse_odd_times(tables: Tables, columns: Sequence[Column]) -> None:
+    """Refuse a column of dates in which a few cells are none: its rows taken in file order would hide what is wrong.
+
+    Raises:
+        DataError: at the first such cell.
+    """
+    for name in (column.name for column in columns if column.kind == "word" and column.name not in ADDED_COLUMNS):
+        texts = tables.frame([name], str)[name]
+        if (found := nearly_time(texts)) is not None:
+            row, form = found
+            cell = str(texts.iloc[row]).strip()
+            what = f"{cell!r} is not a time like {clock.example(form)}" if cell else "no time"
+            hint = "every row needs one: fill it in, or remove the line" if not cell else "correct it, or remove the line"
+            raise DataError(what, hint, tables.place(row, name))
+    for name in (column.name for column in columns if column.odd and column.word in TIME_NAMES):
+        texts = tables.frame([name], str)[name]
+        row = int(np.argmax(as_numbers(texts).isna()))
+        what = f"{str(texts.iloc[row]).strip()!r} is not a time like the others"
+        raise DataError(what, "correct it, or remove the line", tables.place(row, name))
 
 
 def _choose(

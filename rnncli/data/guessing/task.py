@@ -15,14 +15,15 @@ from rnncli.data.guessing.columns import CALENDAR_PARTS, LABEL_NAMES, Column, co
 
 # the likeliest first
 TARGET_NAMES = (
-    "target", "y", "ot", "value", "values", "val", "sales", "demand", "units_sold", "quantity", "qty", "count", "cnt",
-    "orders", "load", "consumption", "passengers", "close", "adj_close", "price", "revenue", "traffic", "views", "power",
-    "temperature", "temp",
+    "target", "y", "ot", "value", "values", "val", "sales", "umsatz", "demand", "units_sold", "quantity", "qty", "count",
+    "cnt", "orders", "load", "consumption", "verbrauch", "kwh", "mwh", "passengers", "close", "adj_close", "price",
+    "revenue", "traffic", "views", "power", "temperature", "temp",
 )  # fmt: skip
 NUMBER_NAMES = ("rul", "ttf", "target", "y", "label", "score", "age", "output", "response", "value")
 TAG_STEMS = ("y", "label", "tag", "target", "out", "class", "note")
 MOST_CLASSES = 50
 FEW_VALUES = 10
+SHORT_NAME = 4  # a name of so many letters tells nothing as a part of another
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,10 @@ def _by_name(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, s
     for name in names:
         for column in columns:
             if column.word == name:
+                return column, "by its name"
+    for name in (name for name in names if len(name) > SHORT_NAME):  # such as sales in "Total Sales (€)"
+        for column in columns:
+            if name in re.split(r"[^a-z]+", column.word):
                 return column, "by its name"
     rich = [column for column in columns if column.distinct > FEW_VALUES] or columns  # a flag is seldom asked for
     return rich[-1], "the last column of numbers"

@@ -35,6 +35,7 @@ _EARLIEST, _LATEST = np.datetime64("1971-01-01"), np.datetime64("2200-01-01")
 _ZONES = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Athens", "America/New_York", "America/Chicago",
           "America/Denver", "America/Los_Angeles", "Australia/Sydney")  # fmt: skip
 _LOOK_AT = 200
+_MOSTLY = 0.9  # of the cells of a column: then the others are mistakes
 
 MOST_EMPTY = 2  # rows on an even grid for a row that there is: beyond, the grid would be mostly empty
 _ROUND = [
@@ -170,7 +171,24 @@ def _read(texts: pd.Series[str], form: str) -> NDArray[np.generic] | None:
 
 def _fit(texts: pd.Series[str], form: str) -> bool:
     """Whether a few cells fit a format, found without a word about why not, which takes its time."""
-    return bool(pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form).notna().all())
+    return bool(_fitting(texts, form).all())
+
+
+def _fitting(texts: pd.Series[str], form: str) -> NDArray[np.bool_]:
+    return pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form).notna().to_numpy(dtype=bool)
+
+
+def nearly_time(texts: pd.Series[str]) -> tuple[int, str] | None:
+    """Of cells that are dates but for a few, such as a total below them: the first that is none, and their form."""
+    texts = texts.str.strip()
+    few = texts.iloc[np.unique(np.linspace(0, len(texts) - 1, _LOOK_AT).astype(int))]
+    if few.str.contains("[0-9]").mean() < _MOSTLY:
+        return None
+    forms = (form for form in (*clock.FORMATS, *UNUSUAL) if _fit(few.iloc[:1], form) or _fit(few.iloc[1:2], form))
+    for form in forms:
+        if _fitting(few, form).mean() >= _MOSTLY and (fits := _fitting(texts, form)).mean() >= _MOSTLY and not fits.all():
+            return int(np.flatnonzero(~fits)[0]), form
+    return None
 
 
 def is_time_of_day(texts: pd.Series[str]) -> bool:
