@@ -213,6 +213,7 @@ def chorales(data: Path, work: Path) -> list[str]:
         "data.series=seq",
         "data.past=x*",
         "data.target=y*",
+        "split.by=series",
         f"split.validation={count}",
         "split.test=0",
     ]

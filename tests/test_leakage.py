@@ -31,9 +31,24 @@ KINDS: dict[str, dict[str, Any]] = {
         "data": {"target": ["y", "x"]}, "task": {"kind": "forecasting", "horizon": 3}, "training": {"loss": "quantile"},
         "window": {"normalise": "mean_std"},
     },
+    "segments": {
+        "data": {"target": "y", "future": "x", "season": 4},
+        "task": {"kind": "forecasting", "horizon": 3},
+        "window": {"context": "2 seasons"},
+        "model": {"segment": 3, "decoder": "parallel", "skip": "seasonal", "front_end": "conv"},
+    },
+    "ensemble": {
+        "data": {"target": "y", "season": 4},
+        "task": {"kind": "forecasting", "horizon": 3},
+        "model": {"skip": "linear", "segment": "season"},
+        "training": {"seeds": 2, "average": "ema", "input_noise": 0.1},
+    },
     "regression": {"data": {"target": "y", "past": ["x", "z"]}, "task": {"kind": "regression"}},
     "tagging_numbers": {"data": {"target": "y", "past": ["x", "z"]}, "task": {"kind": "tagging"}},
     "tagging_labels": {"data": {"target": "w", "past": ["x", "z"], "categorical": "x"}, "task": {"kind": "tagging"}},
+    "tagging_filtered": {
+        "data": {"target": "y", "past": ["x", "z"]}, "task": {"kind": "tagging"}, "model": {"front_end": "conv"},
+    },
     "tagging_several": {
         "data": {"target": ["b", "c"], "past": ["x", "z"]},
         "task": {"kind": "tagging"},

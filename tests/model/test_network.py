@@ -77,8 +77,8 @@ def test_readout_and_head_are_plain_arithmetic(readout: str, cell: str, bidirect
 
 def test_maximum_of_negative_outputs_is_not_the_paddings_zero() -> None:
     output = torch.tensor([[[-3.0], [-2.0], [0.0]]])
-    function, _ = READOUTS["max"]
-    assert function(output, (torch.empty(1, 1, 1),), torch.tensor([2]), 1).tolist() == [[-2.0]]
+    make, _ = READOUTS["max"]
+    assert make(1)(output, (torch.empty(1, 1, 1),), torch.tensor([2]), 1).tolist() == [[-2.0]]
 
 
 @pytest.mark.parametrize("readout", OF_EVERY_NEWEST)
