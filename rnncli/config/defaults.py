@@ -31,11 +31,13 @@ def resolve(config: Config) -> Config:
     if config.scale.kind != "none":
         per = config.scale.per or ("series" if forecasting and by == "time" else "panel")
     context = config.window.context or ("full" if kind == "classification" else DEFAULT_CONTEXT)
+    normalise = config.window.normalise or ("last" if forecasting else "none")
     window: dict[str, Any] = {
         "context": context,
         "stride": config.window.stride
         or (max(1, context // 2) if kind == "tagging" and isinstance(context, int) else 1),
-        "normalise": config.window.normalise or ("last" if forecasting else "none"),
+        "normalise": normalise,
+        "level": None if normalise == "none" else config.window.level is not False,
     }
     cell = config.model.cell
     training: dict[str, Any] = {}

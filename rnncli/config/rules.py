@@ -22,6 +22,7 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     yield from _model(config)
     yield from _pieces(config)
     yield from _task(config)
+    yield from _window(config)
     yield from data_conflicts(config)
     yield from _split(config)
     yield from _training(config)
@@ -78,7 +79,7 @@ def _forecast_pieces(config: Config) -> Iterator[Conflict]:
 
 
 def _task(config: Config) -> Iterator[Conflict]:
-    task, window = config.task, config.window
+    task = config.task
     if task.kind == "forecasting":
         if task.horizon is None:
             yield Conflict("task.horizon", "is required for forecasting", "the number of rows to forecast")
@@ -91,13 +92,23 @@ def _task(config: Config) -> Iterator[Conflict]:
     if several and (task.kind != "tagging" or config.training.loss == "cross_entropy"):
         what = task.kind if task.kind != "tagging" else "tagging with labels (training.loss: cross_entropy)"
         yield Conflict("data.target", f"{what} predicts one column")
-    for key in ("normalise", "transform"):
-        if getattr(window, key) not in (None, "none"):
-            yield Conflict(f"window.{key}", f"acts on forecasts, not on {task.kind}")
-    if (window.stride or 1) > 1 and resolve(config).window.context == "full":
-        yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
     if task.kind == "tagging" and config.model.readout != "last":
         yield Conflict("model.readout", "has no effect on tagging: every step is read")
+
+
+def _window(config: Config) -> Iterator[Conflict]:
+    window, kind, resolved = config.window, config.task.kind, resolve(config).window
+    if window.level is not None and resolved.normalise == "none":
+        yield Conflict("window.level", "has no effect: no level is taken off the windows", "set window.normalise: last")
+    if kind == "forecasting":
+        return
+    for key in ("normalise", "transform"):
+        if getattr(window, key) not in (None, "none"):
+            yield Conflict(f"window.{key}", f"acts on forecasts, not on {kind}")
+    if (window.stride or 1) > 1 and resolved.context == "full":
+        yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
+    if window.newest is not None and kind in ("classification", "tagging"):
+        yield Conflict("window.newest", f"has no effect on {kind}")
 
 
 def _quantiles(config: Config) -> Iterator[Conflict]:
@@ -139,8 +150,6 @@ def _training(config: Config) -> Iterator[Conflict]:
         yield Conflict("training.engine", "acts on the CPU in fp32 alone: all else is torch's", "set it to auto")
     if training.label_smoothing is not None and resolve(config).training.loss not in ("cross_entropy", None):
         yield Conflict("training.label_smoothing", "acts on labels alone", "leave it out")
-    if config.window.newest is not None and kind in ("classification", "tagging"):
-        yield Conflict("window.newest", f"has no effect on {kind}")
     for name in config.evaluation.baselines or ():
         if name not in BASELINES_OF[kind]:
             hint = f"one of {', '.join(BASELINES_OF[kind])}"

@@ -154,6 +154,11 @@ class Window(Section):
         description="Level taken off each window and put back onto the forecast: its last value, or its mean "
         "and spread. Default: last for forecasting.",
     )
+    level: bool | None = Field(
+        None,
+        description="Whether the network reads the level that was taken off. One series tends back to its usual level; "
+        "of many series, and of one that grows, levels to come were never seen. Default: true, if there is one.",
+    )
     transform: Literal["none", "log"] = Field(
         "none", description="log: targets above zero whose swings grow with their level."
     )

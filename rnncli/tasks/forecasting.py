@@ -54,7 +54,7 @@ class Forecasting:
             targets=targets,
             context=config.window.context if isinstance(config.window.context, int) else 0,
             season=self.columns.season,
-            levels=0 if self.config.window.normalise == "none" else targets,
+            levels=targets if self.config.window.level else 0,
         )
 
     def answer(self, output: Tensor, batch: Batch) -> Tensor:

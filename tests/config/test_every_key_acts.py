@@ -103,6 +103,7 @@ CHANGES: dict[str, Change] = {
     "window.stride": Change(2),
     "window.newest": Change(5),
     "window.normalise": Change("mean_std"),
+    "window.level": Change(False),
     "window.transform": Change("log"),
     "task.kind": Change(
         "classification",
@@ -236,6 +237,7 @@ PROBABLE: dict[str, Change] = {
     "window.context": Change("2 seasons", beside={"training.loss": "quantile", "data.season": 4}),
     "training.loss": Change("quantile"),
     "window.normalise": Change("mean_std", beside={"training.loss": "quantile"}),
+    "window.level": Change(False, beside={"training.loss": "quantile", "window.normalise": "mean_std"}),
     "data.future": Change("x", beside={
         "data.path": "ahead.csv", "data.missing": "mask", "data.calendar": "month", "training.loss": "quantile"}),
 }  # fmt: skip

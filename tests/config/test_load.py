@@ -270,6 +270,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "window.newest": _optional(st.integers(1, 500)),
     "window.stride": st.integers(1, 5),
     "window.normalise": _optional(st.sampled_from(["none", "last", "mean_std"])),
+    "window.level": _optional(st.booleans()),
     "window.transform": st.sampled_from(["none", "log"]),
     "task.horizon": _optional(st.integers(1, 100)),
     "task.quantiles": _optional(st.sampled_from([[0.5], [0.1, 0.5, 0.9]])),
