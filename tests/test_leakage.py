@@ -32,7 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "window": {"normalise": "mean_std"},
     },
     "segments": {
-        "data": {"target": "y", "future": "x", "season": 4},
+        "data": {"target": "y", "past": "x", "season": 4},
         "task": {"kind": "forecasting", "horizon": 3},
         "window": {"context": "2 seasons"},
         "model": {"segment": 3, "decoder": "parallel", "skip": "seasonal", "front_end": "conv"},

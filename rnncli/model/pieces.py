@@ -10,6 +10,22 @@ from rnncli.model.backbone import Backbone, dropout
 from rnncli.model.cells import State
 
 
+VECTOR = 8  # float32 numbers in a vector of the processor, or a divisor of that
+
+
+class Wide(nn.Linear):
+    """torch's linear layer, whose rows do not depend on their company to the last bit, whatever their width.
+
+    Products treat what is left of a row after whole vectors by where it lies in memory; so rows are filled up with
+    zeros.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, inputs) to (…, outputs)."""
+        missing = -self.in_features % VECTOR
+        return linear(pad(x, (0, missing)), pad(self.weight, (0, missing)), self.bias) if missing else super().forward(x)
+
+
 class Convolutions(nn.Module):
     """Two convolutions over time, each with a norm over its filters and ReLU; the time axis keeps its length.
 
@@ -27,7 +43,7 @@ class Convolutions(nn.Module):
         self.causal = causal
         widths = (inputs, *(filters for _ in self.taps))
         self.mix = nn.ModuleList(
-            nn.Linear(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False)
+            Wide(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False)
         )
         self.norm = nn.ModuleList(nn.LayerNorm(filters) for _ in self.taps)
 
@@ -51,7 +67,7 @@ class Segments(nn.Module):
     def __init__(self, inputs: int, size: int, width: int) -> None:
         super().__init__()
         self.size = size
-        self.embed = nn.Linear(inputs * size, width)
+        self.embed = Wide(inputs * size, width)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """(batch, time, inputs) to (batch, segments, width), and the segments of each window."""
@@ -79,7 +95,7 @@ class ParallelDecoder(nn.Module):
         super().__init__()
         self.steps, self.size = steps, size
         self.places = nn.Parameter(torch.randn(-(-steps // size), width) * 0.1)
-        self.known = nn.Linear(known * size, width, bias=False) if known else None
+        self.known = Wide(known * size, width, bias=False) if known else None
         self.out = nn.Linear(width, size * outputs)
 
     def forward(
