@@ -47,6 +47,7 @@ def _facts(result: dict[str, Any]) -> Sheet:
     data, network, training, memory = (result[name] for name in ("data", "network", "training", "memory"))
     lengths = f"{data['shortest']:,} to {data['longest']:,}, median {data['median']:,.0f}"
     by_part = ", ".join(f"{name} {count:,}" for name, count in network["by_part"].items() if count)
+    several = f"{network['networks']} networks of " if network["networks"] > 1 else ""
     horizon = f", horizon {training['horizon']:,}" if training["horizon"] else ""
     rows = [
         ["task", result["task"]],
@@ -55,7 +56,7 @@ def _facts(result: dict[str, Any]) -> Sheet:
         ["time", f"{data['first']} to {data['last']}" if data["first"] is not None else None],
         ["frequency", f"{data['frequency']}, season {data['season'] or 'unknown'}" if data["frequency"] else None],
         ["window", f"context {training['context']:,}{horizon}"],
-        ["network", f"{network['cell']}, {network['parameters']:,} parameters: {by_part}"],
+        ["network", f"{network['cell']}, {network['parameters']:,} parameters: {several}{by_part}"],
         ["an epoch", f"{training['steps_an_epoch']:,} steps of up to {training['batch_size']:,} windows"],
         ["memory", f"about {_size(memory['peak'])} at its peak: {_parts_of(memory)}"],
         ["device", result["device"]],

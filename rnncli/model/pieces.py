@@ -23,7 +23,9 @@ class Wide(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """(…, inputs) to (…, outputs)."""
         missing = -self.in_features % VECTOR
-        return linear(pad(x, (0, missing)), pad(self.weight, (0, missing)), self.bias) if missing else super().forward(x)
+        return (
+            linear(pad(x, (0, missing)), pad(self.weight, (0, missing)), self.bias) if missing else super().forward(x)
+        )
 
 
 class Convolutions(nn.Module):
@@ -42,9 +44,7 @@ class Convolutions(nn.Module):
         super().__init__()
         self.causal = causal
         widths = (inputs, *(filters for _ in self.taps))
-        self.mix = nn.ModuleList(
-            Wide(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False)
-        )
+        self.mix = nn.ModuleList(Wide(width * taps, filters) for width, taps in zip(widths, self.taps, strict=False))
         self.norm = nn.ModuleList(nn.LayerNorm(filters) for _ in self.taps)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -23,7 +23,7 @@ from rnncli.data.resident import Resident
 from rnncli.data.split import Part
 from rnncli.data.windows import Windows
 from rnncli.errors import DataError
-from rnncli.model.ensemble import AnyNetwork
+from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.tasks.task import shape_of
 from rnncli.trained import build_network
 from rnncli.training.device import check_precision, pick_device
@@ -145,7 +145,8 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
         "network": {
             "cell": settings.model.cell,
             "parameters": parameters(checked.network),
-            "by_part": {name: parameters(part) for name, part in checked.network.named_children()},
+            "networks": len(members_of(checked.network)),
+            "by_part": {name: parameters(part) for name, part in members_of(checked.network)[0].named_children()},
         },
         "training": {
             "context": shape_of(settings, data.task, data.panel).context,
