@@ -9,7 +9,6 @@ from torch.nn.functional import linear, pad
 from rnncli.model.backbone import Backbone, dropout
 from rnncli.model.cells import State
 
-
 VECTOR = 8  # float32 numbers in a vector of the processor, or a divisor of that
 
 
