@@ -47,6 +47,7 @@ class Block:
     values: Array
 
 
+_MEMBER = re.compile(r"members\.([0-9]{1,3})\.")
 _RECURRENT = re.compile(r"(weight_[ihc]h|bias_[ih]h)_l([0-9]{1,3})(_reverse)?")
 
 
@@ -58,14 +59,22 @@ def check(model: Stored, file: str) -> None:
     """
     try:
         values = model.content.get("config")
-        settings = check_config(Document(values if isinstance(values, dict) else {}, {})).model
+        config = check_config(Document(values if isinstance(values, dict) else {}, {}))
     except ConfigError as error:
         raise CheckpointError(f"damaged: {error.problems[0]}", "train again", Place(file)) from None
-    names = {name.removeprefix("network.backbone.") for name in model.tensors if name.startswith("network.backbone.")}
+    several = networks(model)
+    if len(several) != config.training.seeds:
+        message = f"damaged: {len(several)} networks, the config has {config.training.seeds}"
+        raise CheckpointError(message, "train again", Place(file))
+    for _, weights in several:
+        _check_recurrent(_starting(weights, "backbone."), config.model, file)
+
+
+def _check_recurrent(weights: Tensors, settings: schema.Model, file: str) -> None:
     ends = ["", "_reverse"] if settings.bidirectional else [""]
     kinds = ("weight_ih", "weight_hh")
     needed = {f"{kind}_l{layer}{end}" for layer in range(settings.num_layers) for end in ends for kind in kinds}
-    odd = needed - names or {name for name in names if not _fits(name, model.tensors, settings)}
+    odd = needed - weights.keys() or {name for name in weights if not _fits(name, weights, settings)}
     if odd:
         raise CheckpointError(f"damaged: {min(odd)} is not that of its config", "train again", Place(file))
 
@@ -75,7 +84,7 @@ def _fits(name: str, tensors: Tensors, settings: schema.Model) -> bool:
     parts = _RECURRENT.fullmatch(name)
     if parts is None or int(parts[2]) >= settings.num_layers or bool(parts[3]) > settings.bidirectional:
         return False
-    size, tensor = settings.hidden_size, tensors[f"network.backbone.{name}"]
+    size, tensor = settings.hidden_size, tensors[name]
     shape = tensor.shape
     rows = size if parts[1] == "weight_ch" else len(GATES[settings.cell]) * size
     columns = () if parts[1].startswith("bias") else shape[1:] if parts[1] == "weight_ih" else (size,)
@@ -92,7 +101,7 @@ def blocks(model: Stored) -> Iterator[Block]:
 def networks(model: Stored) -> list[tuple[int | None, Tensors]]:
     """The weights of each network: of one, or of the numbered members of an ensemble."""
     weights = {name.removeprefix("network."): array for name, array in model.tensors.items() if _is_weight(name)}
-    members = sorted({int(name.split(".")[1]) for name in weights if name.startswith("members.")})
+    members = sorted({int(found[1]) for found in map(_MEMBER.match, weights) if found})
     return [(number, _starting(weights, f"members.{number}.")) for number in members] or [(None, weights)]
 
 
@@ -193,6 +202,7 @@ def _half_lives(tensors: Tensors, settings: dict[str, Any]) -> dict[tuple[int, s
 
 def weight_values(model: Stored) -> Iterator[dict[str, Any]]:
     """Every single weight: parameter, gate, unit, what it multiplies, value."""
+    settings = check_config(Document(model.content["config"], {})).model
     inputs = _inputs(model.content)
     for block in blocks(model):
         table = block.values if block.values.ndim == 2 else block.values[:, None]
@@ -205,7 +215,7 @@ def weight_values(model: Stored) -> Iterator[dict[str, Any]]:
                     "direction": block.direction,
                     "gate": block.gate,
                     "unit": unit,
-                    "input": _input_name(block, column, inputs),
+                    "input": _input_name(block, column, inputs, settings),
                     "value": float(value),
                 }
 
@@ -218,12 +228,27 @@ def _inputs(content: dict[str, Any]) -> list[str]:
     return Sizes(past, 0, categories=counts).expanded(past + columns.static)
 
 
-def _input_name(block: Block, column: int, inputs: list[str]) -> str | None:
-    """What a weight multiplies: an input column, a unit of a state (h3, c3), or nothing for a bias."""
+def _input_name(block: Block, column: int, inputs: list[str], settings: schema.Model) -> str | None:
+    """What a weight multiplies: an input column, a number in between, or nothing for a bias.
+
+    Numbers in between are units of a state (h3, c3), filters of the front end (f3), and features of a segment (s3).
+    """
     if block.values.ndim == 1:
         return None
+    filters = settings.front_end == "conv"
+    steps = [f"f{unit}" for unit in range(settings.hidden_size)] if filters else inputs
     if block.kind == "weight_ih" and block.layer == 0:
-        return inputs[column]
+        return f"s{column}" if settings.segment is not None else steps[column]
     if block.parameter == "level.weight":
         return f"level {inputs[column]}"
+    if block.parameter == "skip.weight":
+        return f"row {column - block.values.shape[1]}"
+    if block.parameter == "segments.embed.weight":
+        return f"{steps[column % len(steps)]} step {column // len(steps)}"
+    if block.parameter.startswith("front_end.mix."):
+        read = inputs if block.parameter == "front_end.mix.0.weight" else steps
+        taps = block.values.shape[1] // len(read)
+        return f"{read[column // taps]} tap {column % taps}"
+    if block.parameter == "decoder.known.weight":
+        return f"ahead {column}"
     return f"{'c' if block.kind == 'weight_ch' else 'h'}{column}"

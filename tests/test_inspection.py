@@ -8,11 +8,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from small_runs import fit
 
-from rnncli import checkpoint
+from rnncli import checkpoint, inspection
 from rnncli.config.document import parse
 from rnncli.config.load import check
 from rnncli.data.panel import Columns
@@ -113,3 +116,29 @@ def test_csv_is_one_tidy_table(tmp_path: Path, cli) -> None:
     assert {row["gate"] for row in rows if row["parameter"] == "weight_ch_l0"} == {"o"}
     wide = cli("inspect-weights", path, "--format", "table", env={"COLUMNS": "80"})
     assert max(len(line) for line in wide.stdout.splitlines()) <= 80
+
+
+AROUND: dict[str, dict[str, Any]] = {
+    "segments": {"model": {"segment": 4, "decoder": "parallel", "skip": "linear"}},
+    "filters": {"model": {"front_end": "conv", "segment": 4}},
+    "several": {"model": {"front_end": "conv", "skip": "seasonal"}, "training": {"seeds": 2}},
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_every_weight_around_the_recurrence_has_its_input(name, tmp_path):
+    frame = pd.DataFrame({"y": np.sin(np.arange(80.0)), "x": np.cos(np.arange(80.0))})
+    values = {"data": {"target": "y", "past": "x", "season": 4}, "task": {"kind": "forecasting", "horizon": 3}}
+    fit(frame, tmp_path, {**values, "window": {"context": 8}, **AROUND[name]})
+    model = checkpoint.read(tmp_path / "run" / "model.safetensors", checkpoint.MODEL)
+    inspection.check(model, "model.safetensors")
+    rows = list(weight_values(model))
+    assert len(rows) == summary(model)["parameters"]
+    named = {(row["parameter"], row["input"]) for row in rows}
+    assert {row["member"] for row in rows} == ({0, 1} if name == "several" else {None})
+    if name == "segments":
+        assert {("segments.embed.weight", "y step 3"), ("skip.weight", "row -1"), ("weight_ih_l0", "s7")} <= named
+    else:
+        assert {("front_end.mix.0.weight", "x tap 8"), ("front_end.mix.1.weight", "f7 tap 4")} <= named
+        assert (("segments.embed.weight", "f7 step 3") in named) == (name == "filters")
+        assert (("weight_ih_l0", "f7") in named) == (name == "several")

@@ -15,10 +15,10 @@ def summary_sheets(result: dict[str, Any]) -> list[Sheet]:
         return [Sheet("", list(rows[0]), [_flat(row) for row in rows])]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in (row for row in rows if not row["member"]):
-        where = "head" if row["layer"] is None else f"layer {row['layer']}, {row['direction']}"
+        where = _part(row["parameter"]) if row["layer"] is None else f"layer {row['layer']}, {row['direction']}"
         groups.setdefault(where, []).append(row)
-    members = max((row["member"] or 0) for row in rows) + 1
-    several = f"the first of {members} networks of " if members > 1 else ""
+    count = max((row["member"] or 0) for row in rows) + 1
+    several = f"the first of {count} networks, " if count > 1 else ""
     head = f"{several}{result['cell']}, {result['parameters']:,} parameters in all"
     sheets: list[Sheet] = []
     for where, members in groups.items():
@@ -37,6 +37,12 @@ def explanation(result: dict[str, Any]) -> str:
     if any(row["half_life"] is not None for row in result["rows"]):
         text += "\nhalf-life: steps in which the forget gate, at rest, lets half of the carry go"
     return text
+
+
+def _part(parameter: str) -> str:
+    """Where in the network a parameter outside the recurrence is."""
+    name = parameter.partition(".")[0]
+    return "head" if name == "level" else name.replace("_", " ")
 
 
 def _short(row: dict[str, Any]) -> str:
