@@ -44,7 +44,7 @@ class Data(Section):
         None, description="Time column; without it rows are taken in file order and steps are counted from 0."
     )
     time_format: Name | None = Field(
-        None, description="strptime format of the time column, such as %d/%m/%Y; recognised if left out."
+        None, description="strptime format of the time column, such as %d/%m/%Y or %YQ%q; recognised if left out."
     )
     series: Name | Names | None = Field(None, description="Id column or columns; windows never cross series.")
     target: Name | Names = Field(description="Column or columns to predict; x* takes all that match.")

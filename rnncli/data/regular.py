@@ -107,22 +107,18 @@ def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Pa
 
 def _check_size(panel: Panel, frequency: str, tables: Tables, columns: Columns) -> None:
     """Refuse a frequency so short that hardly a row of the grid would hold anything, before it fills the memory."""
-    times: NDArray[Any] = panel.times
-    spans = (times[panel.offsets[1:] - 1] - times[panel.offsets[:-1]]).astype(np.float64)
-    rows = int(spans.sum() / _size(frequency, panel.times)) + len(panel)
+    spans = np.subtract(panel.times[panel.offsets[1:] - 1], panel.times[panel.offsets[:-1]])
+    start, many = pd.Timestamp("2000-01-01"), 10
+    if panel.times.dtype.kind == "M":
+        spans = spans / np.timedelta64(1, "s")
+        size = (start + many * to_offset(frequency) - start).total_seconds() / many
+    else:
+        size = float(frequency)
+    rows = int(spans.sum() / size) + len(panel)
     if rows > max(MOST_ROWS, MOST_TIMES * len(panel.times)):
         message = f"resampled to {frequency}, {len(panel.times):,} rows become {rows:,}"
         place = tables.place(int(panel.source[0]), columns.time)
         raise DataError(message, "set a longer data.frequency, or data.irregular: delta", place)
-
-
-def _size(frequency: str, times: NDArray[Any]) -> float:
-    """A step of this frequency, in units of the times."""
-    if times.dtype.kind != "M":
-        return float(frequency)
-    start, steps = pd.Timestamp("2000-01-01"), 10
-    unit: Any = np.datetime_data(times.dtype)[0]
-    return float(pd.Timedelta(start + steps * to_offset(frequency) - start) / np.timedelta64(1, unit)) / steps
 
 
 def _bins(times: NDArray[np.generic], frequency: str) -> tuple[NDArray[np.generic], Rows]:

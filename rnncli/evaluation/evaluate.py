@@ -223,8 +223,8 @@ def document(
             "test": test.model.overall() if test else {},
             "baselines": baselines,
             "skill": skill(judged.model.overall(), baselines) if judged else {},
-            "answers": {name: part.model.answers() for name, part in parts.items() if part},
             **({"intervals": judged.intervals.overall()} if judged and judged.intervals else {}),
+            "answers": {name: part.model.answers() for name, part in parts.items() if part},
         }
     )
     return result

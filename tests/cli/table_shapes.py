@@ -119,6 +119,14 @@ PLAIN: dict[str, Shape] = {  # what every part of a config is there for already
     "months": Shape(as_bytes(dated("%Y-%m", MONTHS)), {"data.time_format": None, "task.horizon": 8}),
     "months as numbers": Shape(as_bytes(dated("%Y%m", MONTHS)), {"data.time_format": "%Y%m"}),
     "years": Shape(as_bytes({"year": range(1900, 1980), "y": wave(80)}), {"data.time": "year"}),
+    "quarters": Shape(
+        as_bytes({"quarter": [f"{2000 + row // 4}Q{row % 4 + 1}" for row in range(80)], "y": wave(80)}),
+        {"data.time": "quarter", "data.time_format": "%YQ%q", "task.horizon": 4},
+    ),
+    "weeks": Shape(
+        as_bytes({"week": pd.date_range("2017-01-02", periods=180, freq="W-MON").strftime("%G-W%V"), "y": wave(180)}),
+        {"data.time": "week", "data.time_format": "%G-W%V", "task.horizon": 18},
+    ),
     "missing cells": Shape(
         as_bytes({"date": DAYS.strftime(ISO), "y": [*wave(40), None, None, *wave(48)]}), {"data.missing": "ffill"}
     ),

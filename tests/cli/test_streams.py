@@ -73,7 +73,7 @@ def test_training_prints_one_json_document_and_its_progress_beside_it(trained, t
     done = process(["train", "waves.yaml", "--out", "run"], tmp_path)
     assert done.returncode == 0
     document = json.loads(done.stdout)
-    assert list(document) == [*SUMMARY_KEYS, "intervals"]
+    assert list(document) == [*SUMMARY_KEYS, "intervals", "answers"]
     assert document == json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     progress = done.stderr.decode()
     assert "epoch 1/2" in progress

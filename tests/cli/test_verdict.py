@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rnncli.cli.results import verdict
+from rnncli import console
+from rnncli.cli.results import metrics_sheets, verdict
 
 
 def result(skill: float | None, answers: int = 50, **scores: float | None) -> dict[str, Any]:
@@ -39,3 +40,18 @@ def test_what_the_model_is_worth(found, sentence):
 
 def test_nothing_is_said_where_nothing_was_compared():
     assert verdict({**result(0.5), "skill": {}}) == ""
+
+
+def test_a_table_of_small_gains_fits_into_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(console.settings, "format", "table")
+    names = ("mae", "rmse", "mase", "smape", "scaled_mse", "scaled_mae")
+    found = result(0.5) | {
+        "test": dict.fromkeys(names, 0.91234),
+        "baselines": {"seasonal_naive": dict.fromkeys(names, 0.9)},
+        "skill": dict.fromkeys(names, -0.00073961),
+    }
+    console.emit_document({}, metrics_sheets(found))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["scores", "test", "seasonal_naive", "skill"]
+    assert max(map(len, lines)) <= 80

@@ -227,8 +227,14 @@ TIMES = {
         timed(range(1577836800000, 1577836840000, 1000)), "data.time_unit", 2, {"data__time_unit": "s"}
     ),
     "a unit for dates": Case(table(), "data.time_unit", 2, {"data__time_unit": "s"}),
-    "weeks": Case(timed(f"2020-W{week:02d}" for week in range(1, 40)), "data.time_format|first days", 2),
-    "quarters": Case(timed(f"{2000 + row // 4}Q{row % 4 + 1}" for row in range(40)), "data.time_format|first days", 2),
+    "weeks": Case(timed(f"2020-W{week:02d}" for week in range(1, 40)), "data.time_format: '%G-W%V'", 2),
+    "a week 60": Case(timed(["2020-W60"]), "first days of weeks", 2),
+    "quarters": Case(timed(f"{2000 + row // 4}Q{row % 4 + 1}" for row in range(40)), "data.time_format: '%YQ%q'", 2),
+    "a quarter 5": Case(timed(["2020Q5"]), "first days of quarters", 2),
+    "a quarter 5 among quarters": Case(
+        timed(f"Q{row} 2020" for row in range(1, 6)), "'Q5 2020' is not a time like Q1 2020", 6,
+        {"data__time_format": "Q%q %Y"}
+    ),
     "mixed offsets": Case(_hours("2020-10-24", "2020-10-26", f"{LOCAL}%z"), "data.time_zone: UTC", 29),
     "an hour twice": Case(_hours("2020-10-24", "2020-10-26", LOCAL), "clocks|data.time_zone|line 28", 29),
     "an hour skipped": Case(_hours("2020-03-28", "2020-03-30", LOCAL), "clocks|data.time_zone", 28),

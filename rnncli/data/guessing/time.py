@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnncli.config.zones import is_zone
 from rnncli.data import clock
+from rnncli.data.reading.forms import QUARTERS, WEEKS, Form, parse
 from rnncli.data.reading.moments import read_column
 from rnncli.data.reading.zones import offsets
 
@@ -23,7 +24,7 @@ UNUSUAL = (
     *_DAY_FIRST, *_MONTH_FIRST.values(), "%Y.%m.%d", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y-%m-%d %H", "%Y/%m",
     "%YM%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b-%y", "%b-%Y", "%b %y", "%B-%Y", "%d-%b-%Y", "%d-%b-%y",
     "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%a %b %d %H:%M:%S %Y", "%Y%m%d%H", "%Y%m%d%H%M",
-    "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S",
+    "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", *WEEKS, *QUARTERS,
 )  # fmt: skip
 TIME_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%H:%M:%S.%f")
 
@@ -175,7 +176,7 @@ def _fit(texts: pd.Series[str], form: str) -> bool:
 
 
 def _fitting(texts: pd.Series[str], form: str) -> NDArray[np.bool_]:
-    return pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form).notna().to_numpy(dtype=bool)
+    return parse(texts, Form(form)).notna().to_numpy(dtype=bool)
 
 
 def nearly_time(texts: pd.Series[str]) -> tuple[int, str] | None:

@@ -2,8 +2,8 @@
 
 A form is a strptime format, `INTEGER`, `NUMBER` or ``ms since 1970``. Where the config names a zone, a bar follows
 and how times are kept: ``… | hours of Europe/Berlin`` in UTC, so that hours are equal steps, or ``… | days of
-Europe/Berlin`` in local time, so that days are. ``%:z``, ``%_z`` and ``%3f`` are ours: +01:00, the same or Z for
-UTC, and milliseconds.
+Europe/Berlin`` in local time, so that days are. ``%:z``, ``%_z``, ``%3f`` and ``%q`` are ours: +01:00, the same or Z
+for UTC, milliseconds, and the quarter after a Q. A week without its day is its Monday, a quarter its first day.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ FORMATS = (
     "%B %Y",
     "%d %b %Y",
 )
+WEEKS = ("%G-W%V", "%GW%V")
+QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y")
+_FIRST_MONTH = {"1": "01", "2": "04", "3": "07", "4": "10"}
 INTEGER = "integer"
 NUMBER = "number"
 NANOSECONDS = {
@@ -106,6 +109,21 @@ def split_form(form: str) -> Form:
     return Form(found[1], found[3], found[2]) if found else Form(form)
 
 
+def parse(texts: pd.Series[str], form: Form) -> pd.Series[pd.Timestamp]:
+    """The times of cells in a strptime format, those in UTC that say how far from it they are; NaT where one is none.
+
+    Raises:
+        ValueError: if it is no strptime format.
+    """
+    base = form.strptime
+    if "Q%q" in base:
+        texts = texts.str.replace("Q([0-9]+)", lambda found: f"Q{_FIRST_MONTH.get(found[1], '')}", regex=True)
+        base = base.replace("Q%q", "Q%m")
+    elif base in WEEKS:
+        texts, base = texts + "-1", f"{base}-%u"
+    return pd.to_datetime(texts, format=base, errors="coerce", utc=form.in_utc)
+
+
 def recognise(first: str, unit: str | None = None) -> list[str]:
     """The forms that the first cell of a time column fits, the likeliest first.
 
@@ -147,9 +165,11 @@ def _hint(text: str) -> str:
     if re.search(LEAP_SECOND, text):
         return "a leap second: write :59, or leave the row out"
     if re.fullmatch(r"\d{4}-?W\d\d?(-\d)?", text):
-        return "no data.time_format reads weeks: write their first days, such as 2020-01-06"
-    if re.fullmatch(r"\d{4}[- ]?Q[1-4]|Q[1-4][- ]?\d{4}", text, re.IGNORECASE):
-        return "no data.time_format reads quarters: write their first days, such as 2020-01-01"
+        named = next((form for form in WEEKS if _fits(text, form)), "")
+        return f"set data.time_format: '{named}'" if named else "write the first days of weeks, such as 2020-01-06"
+    if re.fullmatch(r"\d{4}[-/ ]?Q\d|Q\d[-/ ]?\d{4}", text, re.IGNORECASE):
+        named = next((form for form in QUARTERS if _fits(text, form)), "")
+        return f"set data.time_format: '{named}'" if named else "write the first days of quarters, such as 2020-01-01"
     found = [form for form in (f"{date}{time}" for date in _DATES for time in _CLOCKS) if _fits(text, form)]
     if found:
         return "name its form: data.time_format: " + " or ".join(f"'{form}'" for form in found[:2])
@@ -157,7 +177,7 @@ def _hint(text: str) -> str:
 
 
 def _fits(text: str, form: str) -> bool:
-    return not pd.isna(pd.to_datetime(text, format=form, errors="coerce"))
+    return bool(parse(pd.Series([text], dtype=str), Form(form)).notna().all())
 
 
 def _is_number(text: str) -> bool:
@@ -207,7 +227,10 @@ def write(times: NDArray[np.generic], text: str | None) -> list[str]:
         local, utc = index.tz_localize("UTC").tz_convert(form.zone).tz_localize(None), index
     if form.unit is not None:
         return _counted(utc, form.unit)
-    written = list(local.strftime(re.sub("%[:_]?z", "\x00", form.base).replace("%3f", "%f\x01")))
+    base = re.sub("%[:_]?z", "\x00", form.base).replace("%3f", "%f\x01")
+    written = list(local.strftime(base.replace("%q", "\x02")))
+    if "%q" in base:
+        written = [text.replace("\x02", str(quarter)) for text, quarter in zip(written, local.quarter, strict=True)]
     if "%3f" in form.base:
         written = [re.sub("\\d{3}\x01", "", text) for text in written]
     if form.in_utc:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data.reading import zones
-from rnncli.data.reading.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, recognise, split_form
+from rnncli.data.reading.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, parse, recognise, split_form
 
 _WHOLE = r"[-+]?[0-9]{1,18}"
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 to the years 1 and 9999
@@ -183,7 +183,7 @@ def _parsed(texts: pd.Series[str], form: Form) -> tuple[NDArray[np.generic], NDA
         raise TimeError(f"{form.base!r} is not a strptime format", _STRPTIME, 0)
     plain = texts.str.strip()
     try:
-        parsed = pd.to_datetime(plain, format=form.strptime, errors="coerce", utc=form.in_utc)
+        parsed = parse(plain, form)
     except (ValueError, KeyError, IndexError) as error:
         raise TimeError(f"{form.base!r} is not a strptime format: {error}", _STRPTIME, 0) from None
     fits = parsed.notna().to_numpy()
