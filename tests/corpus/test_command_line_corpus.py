@@ -502,7 +502,7 @@ def test_a_process_whose_reader_has_left(trained, line):
 def test_head_takes_one_line_of_many(trained):
     done = shell('rnncli inspect-weights run --values | (head -1; exec <&-); echo "${PIPESTATUS[0]}"', trained)
     header, code = done.stdout.decode().splitlines()
-    assert header.startswith("parameter,")
+    assert header.startswith("member,parameter,")
     assert code in ("141", "0")  # 0 if all of it was in the pipe before head left
     assert done.stderr == b""
 
