@@ -61,9 +61,9 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
-def say(text: str) -> None:
-    """A line for the person at the terminal, on stderr."""
-    if not settings.quiet:
+def say(text: str, *, always: bool = False) -> None:
+    """A line for the person at the terminal, on stderr; `always` with --quiet too."""
+    if always or not settings.quiet:
         _to_stderr(text)
 
 

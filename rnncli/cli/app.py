@@ -162,7 +162,7 @@ def _report_other(error: Exception) -> int:
         _report(ResourceError("out of memory", "lower training.batch_size, window.context or model.hidden_size"))
         return 5
     if os.environ.get("RNNCLI_DEBUG") or console.settings.verbose:
-        console.say(traceback.format_exc().rstrip())
+        console.say(traceback.format_exc().rstrip(), always=True)
     what = f"{type(error).__name__}: {error}".split("\n")[0][:200]
     _report(RnncliError(f"bug: {what}", "RNNCLI_DEBUG=1 shows the traceback; please report it"))
     return 1

@@ -11,6 +11,7 @@ from rnncli.config.zones import is_zone, near_zone
 
 
 def data_conflicts(config: Config) -> Iterator[Conflict]:
+    """Every key of the data section that contradicts another or could have no effect."""
     data = config.data
     yield from _time(data)
     yield from _steps(config)
@@ -27,8 +28,6 @@ def data_conflicts(config: Config) -> Iterator[Conflict]:
         yield Conflict("data.future", f"acts on forecasts, not on {config.task.kind}", "name it in data.past")
     if data.categorical and config.task.kind == "forecasting" and not (data.past or data.future or data.static):
         yield Conflict("data.categorical", "has no effect: it says which of the inputs are categories", "set data.past")
-    if config.scale.kind == "none" and config.scale.per:
-        yield Conflict("scale.per", "has no effect with scale.kind: none")
 
 
 def _steps(config: Config) -> Iterator[Conflict]:

@@ -139,6 +139,14 @@ def _in_document(location: tuple[str | int, ...], document: Document) -> Path:
     return path
 
 
+_FORMS: dict[str | int, str] = {  # in words, of the keys whose texts have a pattern
+    "average": "none, ema, or last_ and a count such as last_5",
+    "context": "full, a count of rows, or a count of seasons such as '3 seasons'",
+    "delimiter": "one sign that is no letter or digit, such as ; or |, or tab",
+    "device": "auto, cpu, cuda or cuda:N",
+}
+
+
 def _wording(path: Path, items: list[Any], guess: bool) -> tuple[str, str | None]:
     """Message and hint for the errors of one key (a union gives one error a member)."""
     kinds = {item["type"] for item in items}
@@ -148,8 +156,8 @@ def _wording(path: Path, items: list[Any], guess: bool) -> tuple[str, str | None
         return "is required", "rnncli init DATA writes a config that has it"
     value = items[0]["input"]
     shown = _shown(value)
-    if kinds == {"string_pattern_mismatch"}:  # only a device has a pattern
-        return f"must be auto, cpu, cuda or cuda:N, not {shown}", None
+    if "string_pattern_mismatch" in kinds:
+        return f"must be {_FORMS[path[-1]]}, not {shown}", None
     if "too_short" in kinds:
         return f"must have at least 1 entry, not {shown}", None
     ranged = [item for item in items if item["type"] not in _TYPES and item["type"] != "literal_error"]

@@ -12,8 +12,9 @@ from rnncli.config.schema import Config
 
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
     "data.decimal", "data.irregular", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers",
-    "scale.kind", "split.by", "split.validation", "task.kind", "training.device", "training.engine", "training.loss",
-    "training.optimizer", "training.patience", "training.precision", "training.schedule", "window.context",
+    "model.decoder", "model.segment", "scale.kind", "split.by", "split.validation", "task.kind", "training.device",
+    "training.engine", "training.loss", "training.optimizer", "training.patience", "training.precision",
+    "training.schedule", "window.context", "window.normalise",
 }  # fmt: skip
 
 
@@ -129,6 +130,8 @@ def _split(config: Config) -> Iterator[Conflict]:
         yield Conflict("data.series", "is required: whole series are held out", "the id column of the sequences")
     if by == "series" and config.scale.per == "series":
         yield Conflict("scale.per", "series held out whole have no training rows", "set scale.per: panel")
+    if config.scale.kind == "none" and config.scale.per:
+        yield Conflict("scale.per", "has no effect with scale.kind: none")
     for key in ("validation", "test"):
         value = getattr(split, key)
         if isinstance(value, str) and not any(letter.isdigit() for letter in value):

@@ -266,8 +266,8 @@ class Training(Section):
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
-        description="CPU threads; auto takes few for small networks. Results do not depend on it, except by rounding "
-        "where torch computes the recurrence (see engine).",
+        description="CPU threads; auto tries out what is fastest while it trains. Results do not depend on it, except "
+        "by rounding where torch computes the recurrence (see engine); there auto takes few for small networks.",
     )
     engine: Literal["auto", "native", "torch"] = Field(
         "auto",

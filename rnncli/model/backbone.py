@@ -163,7 +163,7 @@ class Backbone(nn.Module):
         count = len(self.directions)
         final: list[State] = []
         for layer in range(self.num_layers):
-            if layer and self.dropout and generator is not None:
+            if layer:
                 x = dropout(x, self.dropout, generator)
             own = None if state is None else tuple(part[layer * count : (layer + 1) * count] for part in state)
             if masked and own is not None and generator is not None:
@@ -205,7 +205,14 @@ class Backbone(nn.Module):
         return [tuple(map(self._parameters.get, names)) for names in self._names[layer]]
 
 
-def dropout(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Zero a share of the elements and scale the others up, with masks from `generator` alone."""
+def valid_steps(x: Tensor, lengths: Tensor) -> Tensor:
+    """(batch, time, 1) whether a step of (batch, time, …) is none of the padding."""
+    return (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+
+
+def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Zero a share of the elements and scale the others up, with masks from `generator` alone; without one, nothing."""
+    if not share or generator is None:
+        return x
     keep = torch.rand(x.shape, generator=generator, device=x.device) >= share  # float32: bfloat16 draws are coarse
     return x * keep / (1 - share)

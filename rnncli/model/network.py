@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncli.config import schema
-from rnncli.model.backbone import Backbone, dropout
+from rnncli.model.backbone import Backbone, dropout, valid_steps
 from rnncli.model.cells import State
 from rnncli.model.inputs import Inputs
 from rnncli.model.pieces import Convolutions, ParallelDecoder, Segments, Skip
@@ -28,8 +28,7 @@ def read_mean(output: Tensor, final: State, lengths: Tensor | None, directions: 
 def read_max(output: Tensor, final: State, lengths: Tensor | None, directions: int) -> Tensor:
     """Maximum of the outputs over the valid steps."""
     if lengths is not None:
-        padding = torch.arange(output.shape[1], device=output.device) >= lengths[:, None]
-        output = output.masked_fill(padding[:, :, None], -torch.inf)
+        output = output.masked_fill(~valid_steps(output, lengths), -torch.inf)
     return output.amax(1)
 
 
@@ -51,8 +50,7 @@ class Attention(nn.Module):
         """(batch, time, width) to (batch, width)."""
         scores = self.score(torch.tanh(self.mix(output)))
         if lengths is not None:
-            padding = torch.arange(output.shape[1], device=output.device) >= lengths[:, None]
-            scores = scores.masked_fill(padding[:, :, None], -torch.inf)
+            scores = scores.masked_fill(~valid_steps(output, lengths), -torch.inf)
         found: Tensor = (scores.softmax(1) * output).sum(1)
         return found
 
@@ -179,7 +177,7 @@ class Network(nn.Module):
         x, counts = (x if filters is None else filters), lengths
         if self.segments is not None:
             x, counts = self.segments(x, lengths)
-        x = _drop(x, self.settings.input_dropout, generator)
+        x = dropout(x, self.settings.input_dropout, generator)
         output, final = self.backbone(x, counts, generator=generator)
         known = self.inputs("ahead", ahead) if ahead is not None and self.sizes.ahead else None
         if self.decoder is not None:
@@ -204,13 +202,13 @@ class Network(nn.Module):
         share = self.settings.output_dropout
         if self.sizes.every:
             both = output if filters is None else torch.cat([output, filters], dim=2)
-            every: Tensor = self.head(_drop(both, share, generator))
+            every: Tensor = self.head(dropout(both, share, generator))
             return every
         features = self.readout(output, final, counts, len(self.backbone.directions))
         if filters is not None and self.filter_readout is not None:
             newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
             features = torch.cat([features, self.filter_readout(filters, (newest_step[None],), lengths, 1)], dim=1)
-        features = _drop(features, share, generator)
+        features = dropout(features, share, generator)
         result: Tensor = self.head(features)
         return result if self.ahead is None or known is None else result + self.ahead(features, known).flatten(1)
 
@@ -220,7 +218,3 @@ class Network(nn.Module):
         found: Tensor = self.skip(past[:, :, : self.sizes.targets], lengths)
         quantiles = self.sizes.outputs // (self.sizes.steps * self.sizes.targets)
         return found[..., None].expand(-1, -1, -1, quantiles).flatten(1)
-
-
-def _drop(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    return dropout(x, share, generator) if share and generator is not None else x

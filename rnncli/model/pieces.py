@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from rnncli.model.backbone import Backbone, dropout
+from rnncli.model.backbone import Backbone, dropout, valid_steps
 from rnncli.model.cells import State
 
 VECTOR = 8  # float32 numbers in a vector of the processor, or a divisor of that
@@ -48,7 +48,7 @@ class Convolutions(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, time, inputs) to (batch, time, filters); padding stays zero."""
-        valid = None if lengths is None else (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+        valid = None if lengths is None else valid_steps(x, lengths)
         for mix, norm, taps in zip(self.mix, self.norm, self.taps, strict=True):
             ahead = 0 if self.causal else taps // 2
             around = pad(x, (0, 0, taps - 1 - ahead, ahead)).unfold(1, taps, 1)  # (batch, time, inputs, taps)
@@ -77,10 +77,7 @@ class Segments(nn.Module):
         places = torch.minimum(places.clamp(min=0), steps[:, None] - 1)
         taken = x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
         embedded = torch.relu(self.embed(taken.reshape(len(x), most, -1)))
-        if lengths is None:
-            return embedded, None
-        inside = torch.arange(most, device=x.device) < counts[:, None]
-        return embedded * inside[:, :, None], counts
+        return (embedded, None) if lengths is None else (embedded * valid_steps(embedded, counts), counts)
 
 
 class ParallelDecoder(nn.Module):
@@ -108,9 +105,7 @@ class ParallelDecoder(nn.Module):
             x = x + self.known(whole.reshape(batch, count, -1))
         state = tuple(part.repeat_interleave(count, dim=1) for part in final)
         output, _ = backbone(x.reshape(batch * count, 1, -1), state=state, generator=generator)
-        if share and generator is not None:
-            output = dropout(output, share, generator)
-        every: Tensor = self.out(output).reshape(batch, count * self.size, -1)
+        every: Tensor = self.out(dropout(output, share, generator)).reshape(batch, count * self.size, -1)
         return every[:, : self.steps].flatten(1)
 
 

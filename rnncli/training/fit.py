@@ -18,6 +18,7 @@ from rnncli.data.batches import count_batches, shuffled
 from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
+from rnncli.model.backbone import valid_steps
 from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.network import Network
 from rnncli.tasks.answers import batch_losses, run
@@ -151,8 +152,7 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     device = batch.past.device
     generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
     if fit.settings.input_noise:
-        noise = torch.randn(batch.past.shape, generator=generator, device=device) * fit.settings.input_noise
-        batch = replace(batch, past=batch.past + (noise if batch.lengths is None else _within(noise, batch.lengths)))
+        batch = _noisy(fit, batch, generator)
     losses = torch.stack([_backward(fit, member, batch, generator) for member in members_of(state.network)])
     loss = float(losses.mean())
     if not math.isfinite(loss):
@@ -176,9 +176,13 @@ def _backward(fit: Fit, network: Network, batch: Batch, generator: torch.Generat
     return losses.detach()
 
 
-def _within(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(batch, time, …) with zeros in the padding."""
-    return x * (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+def _noisy(fit: Fit, batch: Batch, generator: torch.Generator) -> Batch:
+    """The batch with noise on the numbers of its past: not on codes of categories, nor in the padding."""
+    past, sizes = batch.past, fit.task.sizes()
+    categories = dict(sizes.categories)
+    numbers = torch.tensor([name not in categories for name in sizes.past], device=past.device)
+    noise = torch.randn(past.shape, generator=generator, device=past.device) * fit.settings.input_noise * numbers
+    return replace(batch, past=past + (noise if batch.lengths is None else noise * valid_steps(past, batch.lengths)))
 
 
 _ADVICE = "lower training.learning_rate or training.clip_norm; the last good checkpoint is kept"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnncli.config import defaults
+from rnncli.config import defaults, explain
 from rnncli.config.document import Document, parse
 from rnncli.config.load import apply, check, differences, dump, leaves
 from rnncli.config.schema import Config
@@ -398,3 +398,16 @@ def _quoted(value: Any) -> str:
 
 def _joined(high: str, low: str) -> str:
     return bytes.fromhex(high + low).decode("utf-16-be")
+
+
+def test_every_pattern_is_told_in_words(problems, base):
+    sections = Config.model_json_schema()["$defs"]
+    keys = {
+        name
+        for section in sections.values()
+        for name, property_ in section.get("properties", {}).items()
+        if "pattern" in json.dumps(property_)
+    }
+    assert keys == set(explain._FORMS)
+    (found,) = problems(f"{base}training: {{average: last_k}}\n")
+    assert found.message == "must be none, ema, or last_ and a count such as last_5, not 'last_k'"

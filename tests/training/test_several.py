@@ -19,7 +19,7 @@ from rnncli.trained import build_network, load_model
 from rnncli.training import train as story
 from rnncli.training.average import averaged, follow_epoch, follow_update
 from rnncli.training.device import pick_device
-from rnncli.training.fit import Fit, FitState, fit_network
+from rnncli.training.fit import Fit, FitState, _noisy, fit_network
 from rnncli.training.optimizer import Optimizer
 from rnncli.training.request import Request, Watch
 
@@ -143,3 +143,19 @@ def test_a_run_that_goes_on_has_the_bits_of_one_that_did_not_stop(average: str, 
     again = Request(folder / "run", resume=True)
     resumed = story.train(config, opened(waves(), folder), again, SILENT).model
     assert weights(resumed) == weights(whole)
+
+
+def test_noise_is_for_numbers_and_not_for_codes_or_padding(tmp_path: Path) -> None:
+    frame = waves(40).assign(kind=[f"k{row % 5}" for row in range(40)])
+    values = with_training(input_noise=0.5)
+    values["data"] = {"target": "y", "past": ["kind"], "categorical": "kind", "season": 6}
+    values["window"] = {"context": 30}  # most windows are shorter
+    fitting = story._fit(prepared(frame, tmp_path, values), torch.device("cpu"))
+    batch = fitting.train.batch(np.arange(len(fitting.train)))
+    assert batch.lengths is not None
+    noisy = _noisy(fitting, batch, torch.Generator().manual_seed(0)).past
+    valid = torch.arange(noisy.shape[1]) < batch.lengths[:, None]
+    moved = (noisy - batch.past)[:, :, 0]
+    assert moved[valid].std().item() == pytest.approx(0.5, rel=0.1)
+    assert (moved[~valid] == 0).all()
+    assert torch.equal(noisy[:, :, 1], batch.past[:, :, 1])
