@@ -173,6 +173,9 @@ def visible_json(text: str) -> str:
     return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+_LONG_NAME, _SHORT_NAME = 16, 4  # characters of a column's name in a line, where it needs several
+
+
 def _print_sheet(sheet: Sheet) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -184,12 +187,35 @@ def _print_sheet(sheet: Sheet) -> None:
         box=None,
         pad_edge=False,
     )
-    for name, number in zip(sheet.columns, numeric, strict=True):
-        whole = sheet.columns[0] == "scores" == name  # words of ours, which are short
-        table.add_column(Text(visible(name)), justify="right" if number else "left", overflow="fold", no_wrap=whole)
-    for row in sheet.rows:
-        table.add_row(*(Text(visible(show(value))) for value in row))
-    console(sys.stdout).print(table)
+    screen = console(sys.stdout)
+    cells = [[visible(show(value)) for value in row] for row in sheet.rows]
+    names, whole = _folded([visible(name) for name in sheet.columns], cells, screen.width)
+    for name, number, kept in zip(names, numeric, whole, strict=True):
+        table.add_column(Text(name), justify="right" if number else "left", overflow="fold", no_wrap=kept)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    screen.print(table)
+
+
+def _folded(names: list[str], cells: list[list[str]], width: int) -> tuple[list[str], list[bool]]:
+    """Column names, in several lines where the table is too wide, and which columns are never broken.
+
+    A number or a date in two lines cannot be read, a name can. Where even that does not do, all may break: no digit is
+    ever left out.
+    """
+    from rich.cells import cell_len
+
+    widths = [max((cell_len(row[position]) for row in cells), default=0) for position in range(len(names))]
+    for most in (200, *range(_LONG_NAME, _SHORT_NAME - 1, -1)):
+        pieces = [max(wide, min(cell_len(name), most)) for name, wide in zip(names, widths, strict=True)]
+        if sum(pieces) + 2 * (len(pieces) - 1) <= width:
+            folded = zip(names, pieces, strict=True)
+            return ["\n".join(_cut(name, piece)) for name, piece in folded], [True] * len(names)
+    return names, [name == "scores" for name in names]  # whose cells are words of ours, which are short
+
+
+def _cut(name: str, piece: int) -> list[str]:
+    return [name[start : start + piece] for start in range(0, len(name), piece)] if piece else [name]
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:
