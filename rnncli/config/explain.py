@@ -27,6 +27,7 @@ FOREIGN_NAMES = {
     "data.target": ("y", "target_column"),
     "training.learning_rate": ("lr",),
     "training.epochs": ("max_epochs", "n_epochs", "num_epochs", "max_steps"),
+    "training.steps_per_epoch": ("limit_train_batches", "num_batches_per_epoch"),
     "training.batch_size": ("bs",),
     "training.clip_norm": ("gradient_clip_val", "grad_clip", "clip"),
     "seed": ("random_state", "random_seed"),

@@ -222,7 +222,12 @@ class Model(Section):
 class Training(Section):
     """How the weights are found."""
 
-    epochs: Count = Field(50, description="Passes over the training windows at most.")
+    epochs: Count = Field(50, description="Epochs at most; after each the validation part is scored.")
+    steps_per_epoch: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        None,
+        description="Steps in an epoch, whatever the amount of data: the next epoch goes on where the last one ended. "
+        "Left out, an epoch is one pass over the training windows.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = Field(32, description="Windows in a step.")
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] = Field(2e-3, description="Peak learning rate.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="As in torch.optim.")

@@ -12,7 +12,7 @@ from rnncli.data.windows import Windows
 
 
 def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[Numbers]:
-    """The batches of an epoch: a pure function of (seed, epoch).
+    """The batches of a pass over the windows: a pure function of (seed, epoch).
 
     Windows with the whole context and shorter ones are batched apart, so that most batches need no packing.
     """
@@ -23,6 +23,18 @@ def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[N
     groups = [order] if whole.all() else [order[whole[order]], order[~whole[order]]]
     batches = [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
     return [batches[position] for position in random.permutation(len(batches))]
+
+
+def epoch_batches(windows: Windows, batch_size: int, steps: int | None, seed: int, epoch: int) -> list[Numbers]:
+    """The batches of an epoch that is one pass over the windows, or `steps` of endless passes, each shuffled anew."""
+    if steps is None:
+        return shuffled(windows, batch_size, seed, epoch)
+    a_pass = count_batches(windows, batch_size)
+    first, last = epoch * steps, (epoch + 1) * steps
+    passes = range(first // a_pass, -(-last // a_pass))
+    batches = [batch for number in passes for batch in shuffled(windows, batch_size, seed, number)]
+    begin = first - passes.start * a_pass
+    return batches[begin : begin + steps]
 
 
 def count_batches(windows: Windows, batch_size: int) -> int:

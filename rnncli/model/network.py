@@ -186,7 +186,7 @@ class Network(nn.Module):
             result = self._head(output, final, counts, filters, lengths, known, generator)
         if self.level is not None and level is not None:
             result = result + self.level(level)
-        return result if self.skip is None else result + self._around(past, lengths)
+        return result if self.skip is None else result + self.around(past, lengths)
 
     def _head(
         self,
@@ -212,7 +212,7 @@ class Network(nn.Module):
         result: Tensor = self.head(features)
         return result if self.ahead is None or known is None else result + self.ahead(features, known).flatten(1)
 
-    def _around(self, past: Tensor, lengths: Tensor | None) -> Tensor:
+    def around(self, past: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, outputs) of the path around the recurrence, the same for all quantiles of a target."""
         assert self.skip is not None
         found: Tensor = self.skip(past[:, :, : self.sizes.targets], lengths)

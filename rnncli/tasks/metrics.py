@@ -196,15 +196,15 @@ class Scores:
             shape = (self._series, values.shape[1], values.shape[2])
             totals = self._totals.setdefault(name, np.zeros(shape))
             counts = self._counts.setdefault(name, np.zeros(shape))
-            np.add.at(totals, series, np.where(known, values, 0))
-            np.add.at(counts, series, known)
+            _add_rows(totals, series, np.where(known, values, 0))
+            _add_rows(counts, series, known)
 
     def include(self, other: Scores, series: Rows) -> None:
         """Add all that `other` holds; `series` says which of these series each of its own is."""
         for name, totals in other._totals.items():
             shape = (self._series, *totals.shape[1:])
-            np.add.at(self._totals.setdefault(name, np.zeros(shape)), series, totals)
-            np.add.at(self._counts.setdefault(name, np.zeros(shape)), series, other._counts[name])
+            _add_rows(self._totals.setdefault(name, np.zeros(shape)), series, totals)
+            _add_rows(self._counts.setdefault(name, np.zeros(shape)), series, other._counts[name])
 
     def overall(self) -> dict[str, float]:
         """Every metric over all windows."""
@@ -233,3 +233,13 @@ class Scores:
             for name, metric in self._metrics.items()
             if name in self._totals
         }
+
+
+def _add_rows(totals: Floats, places: Rows, rows: Floats | NDArray[np.bool_]) -> None:
+    """totals[places] += rows, where a place may come several times: much faster than np.add.at."""
+    if not len(places):
+        return
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
+    totals[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)

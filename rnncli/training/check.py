@@ -152,7 +152,7 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
             "context": shape_of(settings, data.task, data.panel).context,
             "horizon": data.task.horizon or None,
             "batch_size": settings.training.batch_size,
-            "steps_an_epoch": count_batches(windows, settings.training.batch_size),
+            "steps_an_epoch": settings.training.steps_per_epoch or count_batches(windows, settings.training.batch_size),
             "epochs": settings.training.epochs,
             "loss": settings.training.loss,
         },

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
-from rnncli.data.batches import count_batches, shuffled
+from rnncli.data.batches import count_batches, epoch_batches
 from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
@@ -108,7 +108,7 @@ class Fit:
 
 def steps_an_epoch(fit: Fit) -> int:
     """Batches in an epoch."""
-    return count_batches(fit.train, fit.settings.batch_size)
+    return fit.settings.steps_per_epoch or count_batches(fit.train, fit.settings.batch_size)
 
 
 def finished(state: FitState, settings: schema.Training) -> bool:
@@ -125,9 +125,9 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
     """
     settings = fit.settings
     if not (state.epoch or state.step):
-        fit_skip(state.network, fit.train)
+        fit_skip(state.network, fit.task, fit.train, fit.validation)
     while not finished(state, settings):
-        batches = shuffled(fit.train, settings.batch_size, fit.seed, state.epoch)
+        batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
         for index in batches[state.step :]:
             loss = _update(fit, state, fit.train.batch(index), _rate(fit, state, state.step, len(batches)))
             state.step += 1

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
+from torch import Tensor
 
-from rnncli.data.windows import Windows
+from rnncli.data.windows import Batch, Windows
 from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.pieces import newest
+from rnncli.tasks.task import Task
 
-PENALTY = 0.05  # on each weight, a window, in scaled units
+# on each weight, a window, in scaled units; the last one leaves next to nothing of the map
+PENALTIES = (0.05, 0.15, 0.5, 1.5, 5.0, 15.0, 50.0, 500.0, 5e6)
+USUAL = 0.5
 CHUNK = 1024
 
 
-def fit_skip(network: AnyNetwork, windows: Windows) -> None:
+def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> None:
     """Put W = (A'A + p N I)^-1 A'Y (Hoerl and Kennard 1970) into a path around the recurrence that is in closed form.
 
     A holds the training windows' targets less their level, Y what follows likewise, one row a window and target;
-    rows with an unknown target are passed over.
+    rows with an unknown target are passed over. Of the penalties p the one whose map has the smallest loss on the
+    validation part is taken: a map that helps where series tend back to a level leads astray where they wander.
     """
-    closed = [member.skip for member in members_of(network) if member.settings.skip == "linear"]
-    if not closed or closed[0] is None or not len(windows):
+    members = [member for member in members_of(network) if member.settings.skip == "linear"]
+    if not members or not len(train):
         return
-    steps, context = closed[0].weight.shape
+    weights = [member.get_buffer("skip.weight") for member in members]
+    maps = _maps(train, *weights[0].shape)
+    losses = torch.zeros(len(PENALTIES), dtype=torch.float64)
+    for batch in _batches(validation) if validation is not None else ():
+        for place, found in enumerate(maps):
+            weights[0].copy_(found)
+            answer = task.answer(members[0].around(batch.past, batch.lengths), batch)
+            losses[place] += task.loss(answer, batch).double().sum().cpu()
+    best = maps[int(losses.argmin()) if losses.any() else PENALTIES.index(USUAL)]
+    for weight in weights:
+        weight.copy_(best)
+
+
+def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:
+    """(steps, context) the map for each of the penalties."""
     squares = torch.zeros(context, context, dtype=torch.float64)
     products = torch.zeros(context, steps, dtype=torch.float64)
     count = 0
-    for start in range(0, len(windows), CHUNK):
-        batch = windows.batch(np.arange(start, min(start + CHUNK, len(windows))))
+    for batch in _batches(train):
         targets = batch.level.shape[1]
         inputs = newest(batch.past[:, :, :targets], batch.lengths, context).transpose(1, 2).flatten(0, 1)
         wanted = ((batch.target - batch.level[:, None]) / batch.spread[:, None]).transpose(1, 2).flatten(0, 1)
@@ -36,7 +56,10 @@ def fit_skip(network: AnyNetwork, windows: Windows) -> None:
         squares += (a.T @ a).double()
         products += (a.T @ y).double()
         count += len(a)
-    weight = torch.linalg.solve(squares + PENALTY * count * torch.eye(context, dtype=torch.float64), products)
-    for skip in closed:
-        assert skip is not None
-        skip.weight.copy_(weight.T)
+    ridge = max(1, count) * torch.eye(context, dtype=torch.float64)
+    return [torch.linalg.solve(squares + penalty * ridge, products).T.float() for penalty in PENALTIES]
+
+
+def _batches(windows: Windows) -> Iterator[Batch]:
+    for start in range(0, len(windows), CHUNK):
+        yield windows.batch(np.arange(start, min(start + CHUNK, len(windows))))

@@ -132,6 +132,7 @@ CHANGES: dict[str, Change] = {
     "training.label_smoothing": Change(0.2, CLASSIFICATION),
     "training.input_noise": Change(0.5),
     "training.epochs": Change(3),
+    "training.steps_per_epoch": Change(2),
     "training.batch_size": Change(8),
     "training.learning_rate": Change(0.01),
     "training.optimizer": Change("adam"),

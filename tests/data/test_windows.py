@@ -15,7 +15,7 @@ from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import Scaler, fit_scaler
 from rnncli.data.split import everything
 from rnncli.data import resident as resident_module
-from rnncli.data.batches import by_length, count_batches, shuffled
+from rnncli.data.batches import by_length, count_batches, epoch_batches, shuffled
 from rnncli.data.origins import context_rows, scoring_origins, training_origins
 from rnncli.data.resident import Resident, fill_forward, resident
 from rnncli.data.windows import Shape, Windows, cut
@@ -230,6 +230,16 @@ def test_an_epoch_covers_every_window_once_and_follows_from_its_number(lengths, 
     assert max(len(batch) for batch in batches) <= size
     again = shuffled(windows, size, seed, epoch)
     assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in again]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(LENGTHS, st.integers(1, 12), st.integers(1, 30))
+def test_epochs_of_a_given_length_are_passes_end_to_end(lengths, size, steps):
+    windows = _of_lengths(lengths)
+    parts = [epoch_batches(windows, size, steps, 3, epoch) for epoch in range(4)]
+    assert [len(part) for part in parts] == [steps] * 4
+    stream = [batch.tolist() for number in range(4 * steps) for batch in shuffled(windows, size, 3, number)]
+    assert [batch.tolist() for part in parts for batch in part] == stream[: 4 * steps]
 
 
 def test_whole_windows_are_not_mixed_with_shorter_ones():

@@ -11,6 +11,9 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from rnncli.config import schema
+from rnncli.config.document import Document
+from rnncli.config.load import check
+from rnncli.data.panel import Columns
 from rnncli.data.resident import Resident
 from rnncli.data.windows import Shape, Windows
 from rnncli.model.backbone import Backbone
@@ -18,7 +21,8 @@ from rnncli.model.ensemble import Ensemble, members_of
 from rnncli.model.network import Attention, Network
 from rnncli.model.pieces import Convolutions, ParallelDecoder, Segments, Skip, newest
 from rnncli.model.sizes import Sizes
-from rnncli.training.skip import PENALTY, fit_skip
+from rnncli.tasks.forecasting import Forecasting
+from rnncli.training.skip import PENALTIES, USUAL, fit_skip
 
 LENGTHS = torch.tensor([4, 7, 1, 6])
 TIME, INPUTS, WIDTH = 7, 3, 5
@@ -208,15 +212,46 @@ def test_an_ensemble_answers_with_the_mean() -> None:
     assert members_of(first) == [first]
 
 
-def test_the_closed_form_is_ridge_regression() -> None:
-    scaled = np.cumsum(np.random.default_rng(0).normal(size=120))
+def _last_value_windows(scaled: np.ndarray, origins: np.ndarray) -> Windows:
     values = torch.from_numpy(scaled).float()[:, None]
     data = Resident(values, values, torch.ones_like(values, dtype=torch.bool), (1, 1), torch.empty(1, 0))
-    shape = Shape(context=8, horizon=6, normalise="last")
+    return Windows(data, Shape(context=8, horizon=6, normalise="last"), origins, np.array([0]))
+
+
+def _rows(scaled: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    past = np.stack([scaled[row - 8 : row] - scaled[row - 1] for row in origins])
+    return past, np.stack([scaled[row : row + 6] - scaled[row - 1] for row in origins])
+
+
+def _forecasts(loss: str) -> Forecasting:
+    values = {"data": {"path": "d.csv", "target": "y"}, "task": {"kind": "forecasting", "horizon": 6},
+              "window": {"context": 8}, "training": {"loss": loss}}  # fmt: skip
+    return Forecasting(check(Document(values, {})), Columns(("y",)))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+@pytest.mark.parametrize("reverting", [True, False])
+def test_the_closed_form_is_the_ridge_regression_that_is_best_on_the_validation_part(
+    loss: str, reverting: bool
+) -> None:
+    noise = np.random.default_rng(7).normal(size=160)
+    scaled = noise if reverting else np.cumsum(noise)
+    origins, held_out = np.arange(8, 115), np.arange(121, 155)
     whole = network(skip="linear")
-    fit_skip(whole, Windows(data, shape, np.arange(8, 115), np.array([0])))
-    past = np.stack([scaled[row - 8 : row] - scaled[row - 1] for row in range(8, 115)])
-    later = np.stack([scaled[row : row + 6] - scaled[row - 1] for row in range(8, 115)])
-    ridge = Ridge(alpha=PENALTY * len(past), fit_intercept=False).fit(past, later)
-    assert whole.skip is not None
-    np.testing.assert_allclose(whole.skip.weight.numpy(), ridge.coef_, rtol=1e-3, atol=1e-4)
+    fit_skip(whole, _forecasts(loss), _last_value_windows(scaled, origins), _last_value_windows(scaled, held_out))
+    past, later = _rows(scaled, origins)
+    ridges = [Ridge(alpha=size * len(past), fit_intercept=False).fit(past, later) for size in PENALTIES]
+    new_past, new_later = _rows(scaled, held_out)
+    errors = [new_later - ridge.predict(new_past) for ridge in ridges]
+    losses = [(error**2 if loss == "mse" else np.abs(error)).mean() for error in errors]
+    best = int(np.argmin(losses))
+    assert (best < 4) if reverting else (best >= 4)
+    np.testing.assert_allclose(whole.get_buffer("skip.weight").numpy(), ridges[best].coef_, rtol=1e-3, atol=1e-4)
+
+
+def test_without_a_validation_part_the_closed_form_has_the_usual_penalty() -> None:
+    scaled, origins = np.cumsum(np.random.default_rng(0).normal(size=120)), np.arange(8, 115)
+    whole = network(skip="linear")
+    fit_skip(whole, _forecasts("mae"), _last_value_windows(scaled, origins), None)
+    ridge = Ridge(alpha=USUAL * len(origins), fit_intercept=False).fit(*_rows(scaled, origins))
+    np.testing.assert_allclose(whole.get_buffer("skip.weight").numpy(), ridge.coef_, rtol=1e-3, atol=1e-4)
