@@ -31,6 +31,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "data": {"target": ["y", "x"]}, "task": {"kind": "forecasting", "horizon": 3}, "training": {"loss": "quantile"},
         "window": {"normalise": "mean_std"},
     },
+    "forks": {
+        "data": {"target": "y", "past": "x", "calendar": "weekday", "time": "day"},
+        "task": {"kind": "forecasting", "horizon": 3},
+        "window": {"origins": "every"},
+        "model": {"front_end": "conv"},
+    },
     "segments": {
         "data": {"target": "y", "past": "x", "season": 4},
         "task": {"kind": "forecasting", "horizon": 3},

@@ -32,12 +32,12 @@ def resolve(config: Config) -> Config:
         per = config.scale.per or ("series" if forecasting and by == "time" else "panel")
     context = config.window.context or ("full" if kind == "classification" else DEFAULT_CONTEXT)
     normalise = config.window.normalise or ("last" if forecasting else "none")
+    forks = forecasting and config.window.origins == "every"
     window: dict[str, Any] = {
         "context": context,
-        "stride": config.window.stride
-        or (max(1, context // 2) if kind == "tagging" and isinstance(context, int) else 1),
+        "stride": config.window.stride or _stride(context, every=forks or kind == "tagging"),
         "normalise": normalise,
-        "level": None if normalise == "none" else config.window.level is not False,
+        "level": None if normalise == "none" or forks else config.window.level is not False,
     }
     cell = config.model.cell
     training: dict[str, Any] = {}
@@ -59,6 +59,13 @@ def resolve(config: Config) -> Config:
     }
     sections = {name: getattr(config, name).model_copy(update=values) for name, values in update.items()}
     return config.model_copy(update=sections)
+
+
+def _stride(context: int | str, *, every: bool) -> int | None:
+    """Half the context where every row of a window is trained; of seasons the rows are not known yet."""
+    if not every or context == "full":
+        return 1
+    return max(1, context // 2) if isinstance(context, int) else None
 
 
 def _baselines(config: Config) -> list[BaselineName] | None:

@@ -14,7 +14,7 @@ DECIDING = {  # keys on whose values the rules turn: where one is invalid, the r
     "data.decimal", "data.irregular", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers",
     "model.decoder", "model.segment", "scale.kind", "split.by", "split.validation", "task.kind", "training.device",
     "training.engine", "training.loss", "training.optimizer", "training.patience", "training.precision",
-    "training.schedule", "window.context", "window.normalise",
+    "training.schedule", "window.context", "window.normalise", "window.origins",
 }  # fmt: skip
 
 
@@ -99,17 +99,36 @@ def _task(config: Config) -> Iterator[Conflict]:
 
 def _window(config: Config) -> Iterator[Conflict]:
     window, kind, resolved = config.window, config.task.kind, resolve(config).window
-    if window.level is not None and resolved.normalise == "none":
+    if window.level is not None and resolved.level is None and resolved.normalise == "none":
         yield Conflict("window.level", "has no effect: no level is taken off the windows", "set window.normalise: last")
+    one_a_series = resolved.context == "full" and (kind != "forecasting" or window.origins == "every")
+    if (window.stride or 1) > 1 and one_a_series:
+        yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
     if kind == "forecasting":
+        yield from _origins(config)
         return
+    if window.origins == "every":
+        yield Conflict("window.origins", f"acts on forecasts, not on {kind}")
     for key in ("normalise", "transform"):
         if getattr(window, key) not in (None, "none"):
             yield Conflict(f"window.{key}", f"acts on forecasts, not on {kind}")
-    if (window.stride or 1) > 1 and resolved.context == "full":
-        yield Conflict("window.stride", "has no effect with window.context: full", "set window.context")
     if window.newest is not None and kind in ("classification", "tagging"):
         yield Conflict("window.newest", f"has no effect on {kind}")
+
+
+def _origins(config: Config) -> Iterator[Conflict]:
+    """What cannot be where every row is an origin: all that sees a window as a whole."""
+    window, model = config.window, config.model
+    if window.origins == "last":
+        return
+    whole = "sees a window as a whole, and window.origins: every forecasts from each of its rows"
+    if window.normalise == "mean_std":
+        yield Conflict("window.normalise", f"mean_std {whole}", "set window.normalise: last")
+    if window.level is not None:
+        yield Conflict("window.level", "has no effect with window.origins: every: the values themselves are read")
+    for key, usual in (("segment", None), ("readout", "last"), ("skip", "none"), ("bidirectional", False)):
+        if getattr(model, key) != usual:
+            yield Conflict(f"model.{key}", whole, "leave it out, or set window.origins: last")
 
 
 def _quantiles(config: Config) -> Iterator[Conflict]:

@@ -144,10 +144,15 @@ class Window(Section):
         None, description="Rows of past in a window, or '3 seasons'. Default: full for classification, else 96."
     )
     newest: Count | None = Field(None, description="Training windows of each series at most, the newest.")
+    origins: Literal["last", "every"] = Field(
+        "last",
+        description="Where the forecasts that are trained begin: at the newest row of a window, or at every row of it "
+        "(forking sequences), so that one pass over a window trains as many forecasts as it has rows.",
+    )
     stride: Count | None = Field(
         None,
         description="Rows between training windows; evaluation scores every window. Default: 1, and half the context "
-        "for tagging, where every row of a window is a target.",
+        "where every row of a window is a target or an origin.",
     )
     normalise: Literal["none", "last", "mean_std"] | None = Field(
         None,

@@ -18,8 +18,8 @@ def training_origins(panel: Panel, part: Part, shape: Shape, stride: int, newest
     """Origins of the training windows; of each series the `newest` ones, or all.
 
     Windows with less than the whole context are used only in series where they would be most of the windows:
-    there they are worth more than they cost. Where every row has a target, windows reach the last row and back to
-    the first, each `stride` rows before the next.
+    there they are worth more than they cost. Where every row has a target or is an origin, windows reach the last row
+    that can be one and back to the first, each `stride` rows before the next.
     """
     found = []
     for series in part.series():
@@ -29,6 +29,8 @@ def training_origins(panel: Panel, part: Part, shape: Shape, stride: int, newest
         elif shape.horizon == 0:
             least = first if first > begin else begin + min(shape.context, last - begin) - 1
             found.append(np.arange(last, least, -stride)[::-1])
+        elif shape.forks:
+            found.append(np.arange(last - shape.horizon, first, -stride)[::-1])
         else:
             whole = last - shape.horizon - (begin + shape.context) + 1
             start = begin + (shape.context if whole >= shape.context else 1)

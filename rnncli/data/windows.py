@@ -52,6 +52,8 @@ class Shape:
         every: whether every input row has a target, and not the newest alone.
         turn: rows that a window answers when every row is scored once; those before them give it its past.
         normalise: how the level is found: ``none``, ``last`` or ``mean_std``.
+        forks: whether every input row is trained as an origin of its own; they share the inputs, which so have no level
+            taken off.
     """
 
     context: int
@@ -59,6 +61,7 @@ class Shape:
     every: bool = False
     turn: int = 1
     normalise: str = "none"
+    forks: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Windows:
         wanted, counts = (torch.from_numpy(part).to(device) for part in self.target_rows(index))
         target = self.data.targets[wanted]
         level, spread = self._level(past, valid, mask, target.shape[2])
-        if self.shape.normalise != "none":
+        if self.shape.normalise != "none" and not self.shape.forks:
             count = level.shape[1]
             centred = (past[:, :, :count] - level[:, None]) / spread[:, None]
             past = torch.cat([centred, past[:, :, count:]], dim=2)
@@ -155,6 +158,16 @@ class Windows:
             weight=None if self.data.weights is None else self.data.weights[wanted][:, :, None],
             index=index,
         )
+
+    def forks(self, batch: Batch) -> Batch:
+        """Every step of a batch's windows as an origin of its own, (batch * time) of them, that sees its own row alone.
+
+        Steps of the padding repeat their window's last.
+        """
+        chosen, steps = self.pick(batch.index), np.arange(batch.past.shape[1])
+        newest = np.minimum(chosen.begins[:, None] + steps, chosen.origins[:, None] - 1)
+        each = replace(self, shape=replace(self.shape, context=1), origins=compact(newest.reshape(-1) + 1))
+        return each.batch(np.arange(newest.size))
 
     def _level(self, past: Tensor, valid: Tensor, mask: Tensor | None, targets: int) -> tuple[Tensor, Tensor]:
         """(batch, targets) level and spread of the target columns of each window."""

@@ -174,8 +174,8 @@ def _intervals(model: TrainedModel, scaled: Floats, scaler: Scaler, series: Rows
 def history(model: TrainedModel, data: Prepared) -> History:
     """What the baselines may look at."""
     shape = shape_of(model.config, model.task, data.panel)
-    stride = 1 if shape.every else model.config.window.stride or 1
-    every_row = replace(shape, every=False)
+    stride = 1 if shape.every or shape.forks else model.config.window.stride or 1
+    every_row = replace(shape, every=False, forks=False)
     if model.config.task.kind == "classification":  # a sequence counts once, however many windows it has
         origins = closing_origins(data.split.train)
     else:

@@ -105,7 +105,8 @@ class Network(nn.Module):
         self.settings, self.sizes = settings, sizes
         self.inputs = Inputs(sizes)
         width = sizes.width(sizes.past + sizes.static)
-        causal = sizes.every and not settings.bidirectional  # else the answer of a step would be told what follows
+        # else the answer of a step would be told what follows
+        causal = (sizes.every or sizes.forks) and not settings.bidirectional
         conv = settings.front_end == "conv"
         self.front_end = Convolutions(width, settings.hidden_size, causal=causal) if conv else None
         width = settings.hidden_size if self.front_end is not None else width
@@ -156,6 +157,7 @@ class Network(nn.Module):
         *,
         static: Tensor | None = None,
         ahead: Tensor | None = None,
+        forks: bool = False,
     ) -> Tensor:
         """Run the network.
 
@@ -166,9 +168,10 @@ class Network(nn.Module):
             generator: source of the dropout masks; without one there is no dropout.
             static: (batch, static columns), needed if there are any.
             ahead: (batch, horizon, columns known ahead), needed if there are any.
+            forks: whether every step is an origin of its own; `ahead` has (batch * time, …) rows then.
 
         Returns:
-            (batch, outputs), or (batch, time, outputs) if every step is answered.
+            (batch, outputs), (batch, time, outputs) if every step is answered, or (batch * time, outputs) of origins.
         """
         x = self.inputs("past", past)
         if static is not None and self.sizes.static:
@@ -180,35 +183,37 @@ class Network(nn.Module):
         x = dropout(x, self.settings.input_dropout, generator)
         output, final = self.backbone(x, counts, generator=generator)
         known = self.inputs("ahead", ahead) if ahead is not None and self.sizes.ahead else None
+        share = self.settings.output_dropout
         if self.decoder is not None:
-            result: Tensor = self.decoder(self.backbone, final, known, self.settings.output_dropout, generator)
+            result: Tensor = self.decoder(self.backbone, final, known, share, generator)
         else:
-            result = self._head(output, final, counts, filters, lengths, known, generator)
+            features = self._features(output, final, counts, filters, lengths, every=forks or self.sizes.every)
+            result = self._head(dropout(features.flatten(0, 1) if forks else features, share, generator), known)
         if self.level is not None and level is not None:
             result = result + self.level(level)
         return result if self.skip is None else result + self.around(past, lengths)
 
-    def _head(
+    def _features(
         self,
         output: Tensor,
         final: State,
         counts: Tensor | None,
         filters: Tensor | None,
         lengths: Tensor | None,
-        known: Tensor | None,
-        generator: torch.Generator | None,
+        *,
+        every: bool,
     ) -> Tensor:
-        assert self.head is not None
-        share = self.settings.output_dropout
-        if self.sizes.every:
-            both = output if filters is None else torch.cat([output, filters], dim=2)
-            every: Tensor = self.head(dropout(both, share, generator))
-            return every
+        """What the head reads: (batch, features), or (batch, time, features) if it is asked at every step."""
+        if every:
+            return output if filters is None else torch.cat([output, filters], dim=2)
         features = self.readout(output, final, counts, len(self.backbone.directions))
-        if filters is not None and self.filter_readout is not None:
-            newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
-            features = torch.cat([features, self.filter_readout(filters, (newest_step[None],), lengths, 1)], dim=1)
-        features = dropout(features, share, generator)
+        if filters is None or self.filter_readout is None:
+            return features
+        newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
+        return torch.cat([features, self.filter_readout(filters, (newest_step[None],), lengths, 1)], dim=1)
+
+    def _head(self, features: Tensor, known: Tensor | None) -> Tensor:
+        assert self.head is not None
         result: Tensor = self.head(features)
         return result if self.ahead is None or known is None else result + self.ahead(features, known).flatten(1)
 

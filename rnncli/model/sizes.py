@@ -25,6 +25,7 @@ class Sizes:
         segment: steps read at a time.
         levels: target columns whose level the head reads; 0 without normalisation.
         every: whether every step is answered, and not the newest alone.
+        forks: whether every step of a window is trained as an origin of its own.
     """
 
     past: tuple[str, ...]
@@ -39,6 +40,7 @@ class Sizes:
     segment: int = 1
     levels: int = 0
     every: bool = False
+    forks: bool = False
 
     def width(self, columns: Iterable[str]) -> int:
         """Numbers that the columns become: categories become vectors."""

@@ -17,9 +17,14 @@ BATCH_SIZE = 64
 WIDTH = 8  # float32 numbers in a vector of the processor, or a divisor of that
 
 
-def run(network: AnyNetwork, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-    """The network's outputs for a batch; without a generator there is no dropout."""
-    outputs: Tensor = network(batch.past, batch.lengths, batch.level, generator, static=batch.static, ahead=batch.ahead)
+def run(
+    network: AnyNetwork, batch: Batch, generator: torch.Generator | None = None, forks: Batch | None = None
+) -> Tensor:
+    """The network's outputs for a batch, or for its `forks`; without a generator there is no dropout."""
+    ahead = batch.ahead if forks is None else forks.ahead
+    outputs: Tensor = network(
+        batch.past, batch.lengths, batch.level, generator, static=batch.static, ahead=ahead, forks=forks is not None
+    )
     return outputs
 
 

@@ -55,6 +55,7 @@ class Forecasting:
             context=config.window.context if isinstance(config.window.context, int) else 0,
             season=self.columns.season,
             levels=targets if self.config.window.level else 0,
+            forks=config.window.origins == "every",
         )
 
     def answer(self, output: Tensor, batch: Batch) -> Tensor:

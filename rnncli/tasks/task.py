@@ -86,10 +86,11 @@ def shape_of(config: schema.Config, task: Task, panel: Panel) -> Shape:
         every=task.every,
         turn=1 if not task.every else context if full else max(1, context // 2),
         normalise=str(config.window.normalise),
+        forks=config.window.origins == "every",
     )
 
 
 def training_stride(config: schema.Config, shape: Shape) -> int:
-    """Rows between training windows; a whole series is one window where every row is answered."""
-    whole = shape.every and config.window.context == "full"
+    """Rows between training windows; a whole series is one window where every row of it is trained."""
+    whole = (shape.every or shape.forks) and config.window.context == "full"
     return shape.context if whole else config.window.stride or 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,12 +18,11 @@ from rnncli.data.batches import count_batches, epoch_batches
 from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
-from rnncli.model.backbone import valid_steps
 from rnncli.model.ensemble import AnyNetwork, members_of
-from rnncli.model.network import Network
-from rnncli.tasks.answers import batch_losses, run
+from rnncli.tasks.answers import batch_losses
 from rnncli.tasks.task import Task
 from rnncli.training.average import Weights, averaged, copy_weights, follow_epoch, follow_update
+from rnncli.training.gradient import backward, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
 from rnncli.training.skip import fit_skip
 
@@ -152,8 +151,11 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     device = batch.past.device
     generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
     if fit.settings.input_noise:
-        batch = _noisy(fit, batch, generator)
-    losses = torch.stack([_backward(fit, member, batch, generator) for member in members_of(state.network)])
+        batch = with_noise(batch, fit.task, fit.settings.input_noise, generator)
+    forks = fit.train.forks(batch) if fit.train.shape.forks else None
+    bf16 = fit.settings.precision == "bf16"
+    members = members_of(state.network)
+    losses = torch.stack([backward(member, fit.task, batch, forks, generator, bf16=bf16) for member in members])
     loss = float(losses.mean())
     if not math.isfinite(loss):
         raise _diverged(fit, state, batch, losses.sum(0), rate)
@@ -165,24 +167,6 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     state.skipped, state.skipped_total = skipped, state.skipped_total + bool(skipped)
     follow_update(fit.settings.average, state.trail, state.network, state.optimizer.updates)
     return loss
-
-
-def _backward(fit: Fit, network: Network, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-    """(batch,) losses of one network, whose mean has left its gradient in the weights."""
-    with torch.autocast(batch.past.device.type, torch.bfloat16, enabled=fit.settings.precision == "bf16"):
-        output = run(network, batch, generator)
-    losses = fit.task.loss(fit.task.answer(output.float(), batch), batch)
-    losses.mean().backward()  # type: ignore[no-untyped-call]
-    return losses.detach()
-
-
-def _noisy(fit: Fit, batch: Batch, generator: torch.Generator) -> Batch:
-    """The batch with noise on the numbers of its past: not on codes of categories, nor in the padding."""
-    past, sizes = batch.past, fit.task.sizes()
-    categories = dict(sizes.categories)
-    numbers = torch.tensor([name not in categories for name in sizes.past], device=past.device)
-    noise = torch.randn(past.shape, generator=generator, device=past.device) * fit.settings.input_noise * numbers
-    return replace(batch, past=past + (noise if batch.lengths is None else noise * valid_steps(past, batch.lengths)))
 
 
 _ADVICE = "lower training.learning_rate or training.clip_norm; the last good checkpoint is kept"

@@ -60,7 +60,7 @@ def _batch(config: schema.Config, windows: Windows, network: Network) -> int:
     steps = int(windows.lengths().max(initial=1))
     trained = size * steps * _a_step(network, windows)
     scored = min(BATCH_SIZE, len(windows)) * steps * _a_step(network, windows) // 2
-    outputs = size * network.sizes.outputs * (steps if network.sizes.every else 1)
+    outputs = size * network.sizes.outputs * (steps if network.sizes.every or network.sizes.forks else 1)
     return 4 * (max(trained, scored) + 6 * outputs)
 
 

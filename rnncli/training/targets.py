@@ -51,13 +51,15 @@ def settle_seasons(config: schema.Config, season: int) -> schema.Config:
     for key, named in seasonal.items():
         if named and season == 1:
             raise DataError(f"{key} speaks of seasons, and none is known", "set data.season")
+    stride = config.window.stride
     if seasonal["window.context"]:
         context = int(str(context).split()[0]) * season
+        stride = stride or max(1, context // 2)
     if config.model.skip == "seasonal" and isinstance(context, int) and context < season:
         raise DataError(f"a window of {context} rows does not hold a season of {season}", "raise window.context")
     return config.model_copy(
         update={
-            "window": config.window.model_copy(update={"context": context}),
+            "window": config.window.model_copy(update={"context": context, "stride": stride}),
             "model": config.model.model_copy(update={"segment": season if segment == "season" else segment}),
         }
     )

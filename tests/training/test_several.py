@@ -19,7 +19,8 @@ from rnncli.trained import build_network, load_model
 from rnncli.training import train as story
 from rnncli.training.average import averaged, follow_epoch, follow_update
 from rnncli.training.device import pick_device
-from rnncli.training.fit import Fit, FitState, _noisy, fit_network
+from rnncli.training.fit import Fit, FitState, fit_network
+from rnncli.training.gradient import with_noise
 from rnncli.training.optimizer import Optimizer
 from rnncli.training.request import Request, Watch
 
@@ -153,7 +154,7 @@ def test_noise_is_for_numbers_and_not_for_codes_or_padding(tmp_path: Path) -> No
     fitting = story._fit(prepared(frame, tmp_path, values), torch.device("cpu"))
     batch = fitting.train.batch(np.arange(len(fitting.train)))
     assert batch.lengths is not None
-    noisy = _noisy(fitting, batch, torch.Generator().manual_seed(0)).past
+    noisy = with_noise(batch, fitting.task, 0.5, torch.Generator().manual_seed(0)).past
     valid = torch.arange(noisy.shape[1]) < batch.lengths[:, None]
     moved = (noisy - batch.past)[:, :, 0]
     assert moved[valid].std().item() == pytest.approx(0.5, rel=0.1)
