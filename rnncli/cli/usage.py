@@ -52,7 +52,7 @@ def _options(function: Callable[..., None]) -> list[str]:
 
 
 def _key(name: str) -> str | None:
-    from rnncli.config.explain import suggest
+    from rnncli.config.names import suggest
 
     found = suggest((name.lstrip("-").replace("-", "_"),))
     return found and found.replace("?", "=…?")
