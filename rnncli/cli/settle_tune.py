@@ -33,7 +33,7 @@ def settle_search(
         CheckpointError: if there is no search to resume.
         ConfigError: if the config is wrong, or a resumed search's was changed.
     """
-    from rnncli.tune.folder import CONFIG, FILES
+    from rnncli.tune.folder import CONFIG, written
 
     if resume is None and config is None:
         raise UsageError("no CONFIG", "rnncli tune CONFIG, or --resume DIR")
@@ -49,5 +49,5 @@ def settle_search(
     assert config is not None
     folder = resume or out or Path("runs") / f"{name_of(config)}-tune"
     document = read(config, keys)
-    refuse_written(check(document), config, folder, FILES)
+    refuse_written(check(document), config, folder, written(folder))
     return document, folder

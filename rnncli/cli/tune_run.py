@@ -1,5 +1,6 @@
 """What ``rnncli tune`` does: search with a line a trial on stderr, print what was found."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,21 @@ def run(document: Document, asked: Asked) -> None:
     if found.best is None:
         hint = f"{asked.folder / TRIALS} says why"
         raise OutcomeError(f"none of {len(found.rows)} trials came to a score", hint)
+    if found.best.state == "unfinished":
+        console.warn("no trial was finished: the best is one that was ended early, and ends elsewhere if trained again")
     console.emit_document(_document(found, asked.folder), [_sheet(found, asked.folder)], _closing(found, asked.folder))
 
 
 def _tell(row: Row, best: Row | None, metric: str) -> None:
     """A line for a trial that has ended."""
     drawn = " ".join(f"{key}={console.show(value)}" for key, value in row.parameters.items())
-    value = f": {metric} {console.show(row.value)}" if row.value is not None else ""
-    state = "" if row.state == "complete" else f": {row.state} {row.reason or ''}".rstrip()
+    facts = [
+        f"{metric} {console.show(row.value)}" if row.value is not None else "",
+        row.state if row.state != "complete" else "",
+        row.reason or "",
+    ]
     mark = "  best" if best is not None and best.number == row.number else ""
-    console.say(f"trial {row.number}{value}{state}  {drawn}  {row.seconds:.1f} s{mark}")
+    console.say(f"trial {row.number}: {', '.join(filter(None, facts))}  {drawn}  {row.seconds:.1f} s{mark}")
 
 
 def _document(found: Found, folder: Path) -> dict[str, Any]:
@@ -67,9 +73,17 @@ def _sheet(found: Found, folder: Path) -> Sheet:
         return Sheet("", names, [cells(folder, row, keys) for row in found.rows])
     sign = 1 if found.plan.smaller else -1
     ordered = sorted(found.rows, key=lambda row: (_ORDER.index(row.state), sign * (row.value or 0.0), row.number))
-    shown = [name for name in names if name not in ("folder", "reason")]
-    rows = [dict(zip(names, cells(folder, row, keys), strict=True)) for row in ordered]
-    return Sheet("", shown, [[row[name] for name in shown] for row in rows])
+    shown = [place for place, name in enumerate(names) if name not in ("folder", "reason")]
+    rows = [cells(folder, row, keys) for row in ordered]
+    return Sheet(
+        "", [_short(names[place], names) for place in shown], [[row[place] for place in shown] for row in rows]
+    )
+
+
+def _short(name: str, names: Sequence[str]) -> str:
+    """A key without its section, if no other has that name."""
+    last = name.rpartition(".")[2]
+    return last if [other.rpartition(".")[2] for other in names].count(last) == 1 else name
 
 
 def _closing(found: Found, folder: Path) -> str:

@@ -47,6 +47,11 @@ def has_trials(folder: Path) -> bool:
     return any(_trials(folder))
 
 
+def written(folder: Path) -> list[str]:
+    """Names of the files that a search in this folder writes, or removes."""
+    return [*FILES, *(f"{trial.name}/{name}" for trial in _trials(folder) for name in run_folder.FILES)]
+
+
 def empty(folder: Path) -> None:
     """Remove the files of an older search and its trials."""
     for trial in _trials(folder):

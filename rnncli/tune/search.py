@@ -147,8 +147,9 @@ class _Search:
         self._write()
         if self.caught.signal is not None:
             command = f"rnncli tune --resume {shlex.quote(str(self.asked.folder))}"
-            message = f"{self.caught.signal.name}: saved in trial {max(0, self.study.count() - 1)}; {command} goes on"
-            raise Interrupted(message, EXIT_CODES[self.caught.signal])
+            count = sum(row.state != "unfinished" for row in self.study.rows())
+            done = f"saved, {count} of {self.study.plan.trials} trials done"
+            raise Interrupted(f"{self.caught.signal.name}: {done}; {command} goes on", EXIT_CODES[self.caught.signal])
 
     def _side_by_side(self) -> None:
         stopped = False

@@ -54,8 +54,9 @@ def _open(url: str | None, file: Path) -> RDBStorage:
         return RDBStorage(url)
     except RuntimeError as error:  # of a version of Optuna's tables
         raise ResourceError(f"--storage: {str(error).splitlines()[0]}", "another --storage begins one anew") from None
-    except ImportError as error:
-        raise UsageError(f"--storage: {error}", "pip install the driver of that database") from None
+    except ImportError:
+        hint = "pip install it, such as psycopg2-binary for postgresql or PyMySQL for mysql+pymysql"
+        raise UsageError("--storage: the driver of this database is not installed", hint) from None
     except (ArgumentError, NoSuchModuleError, ValueError, KeyError, IndexError):
         raise UsageError("--storage: not the URL of a database that Optuna knows", hint) from None
 
