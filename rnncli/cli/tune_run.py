@@ -8,7 +8,7 @@ from rnncli import console
 from rnncli.config.document import Document
 from rnncli.console import Sheet
 from rnncli.errors import OutcomeError
-from rnncli.tune.folder import BEST, TRIALS, cells, columns, run_of
+from rnncli.tune.folder import BEST, TRIALS, cells, columns, plain, run_of
 from rnncli.tune.search import Asked, Found, Told, search
 from rnncli.tune.study import Row
 from rnncli.tune.trial import State
@@ -35,14 +35,11 @@ def run(document: Document, asked: Asked) -> None:
 
 def _tell(row: Row, best: Row | None, metric: str) -> None:
     """A line for a trial that has ended."""
-    drawn = " ".join(f"{key}={console.show(value)}" for key, value in row.parameters.items())
-    facts = [
-        f"{metric} {console.show(row.value)}" if row.value is not None else "",
-        row.state if row.state != "complete" else "",
-        row.reason or "",
-    ]
+    drawn = " ".join(f"{key}={console.show(plain(value))}" for key, value in row.parameters.items())
+    score = "" if row.value is None else f" {metric} {console.show(row.value)}"
+    state = "" if row.state == "complete" else f" {row.state}"
     mark = "  best" if best is not None and best.number == row.number else ""
-    console.say(f"trial {row.number}: {', '.join(filter(None, facts))}  {drawn}  {row.seconds:.1f} s{mark}")
+    console.say(f"trial {row.number}:{score}{state}  {drawn}  {row.seconds:.1f} s{mark}  {row.reason or ''}".rstrip())
 
 
 def _document(found: Found, folder: Path) -> dict[str, Any]:

@@ -91,11 +91,11 @@ def columns(metric: str, keys: Sequence[str]) -> list[str]:
 
 def cells(folder: Path, row: Row, keys: Sequence[str]) -> list[Any]:
     """A trial as a row of a table."""
-    values = [_cell(row.parameters.get(key)) for key in keys]
+    values = [plain(row.parameters.get(key)) for key in keys]
     return [row.number, row.state, row.value, row.seconds, run_of(folder, row), *values, row.reason]
 
 
-def _cell(value: Any) -> str | int | float:
+def plain(value: Any) -> str | int | float:
     """A value of a key; true, null and lists as YAML writes them."""
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else inline(value)
 

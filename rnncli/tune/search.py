@@ -202,7 +202,8 @@ class _Search:
         try:
             config = without_search(check(apply(self.document, as_overrides(drawn))))
         except ConfigError as error:
-            self._end(number, Ended("failed", reason=str(error.problems[0])))
+            problem = error.problems[0]
+            self._end(number, Ended("failed", reason=f"{problem.place}: {problem.message}"))
             return None
         left = self._seconds_left()
         folder = search_folder.trial_folder(self.asked.folder, number)

@@ -11,7 +11,7 @@ from typing import Literal
 from rnncli.config import schema
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
-from rnncli.errors import DataError, DivergedError, Interrupted, is_out_of_memory
+from rnncli.errors import ConfigError, DataError, DivergedError, Interrupted, is_out_of_memory
 from rnncli.evaluation.trained_run import train_and_score
 from rnncli.training import folder as run_folder
 from rnncli.training.fit import EpochDone, Event, Fit, FitState, finished
@@ -104,8 +104,12 @@ def run_trial(work: Work, is_hopeless: Callable[[int, float], bool], warn: Calla
         return Ended("pruned", None, followed.seconds(), str(stop))
     except Interrupted:
         return Ended("unfinished", None, followed.seconds())
-    except (DataError, DivergedError) as error:  # of this trial's keys: without them the data was found good
-        return Ended("failed", None, followed.seconds(), str(error))
+    except (
+        ConfigError,
+        DataError,
+        DivergedError,
+    ) as error:  # of this trial's keys: without them the data was found good
+        return Ended("failed", None, followed.seconds(), error.problems[0].message)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
