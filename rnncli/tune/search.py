@@ -21,7 +21,7 @@ from rnncli.training.interrupt import EXIT_CODES, Caught, caught_signals
 from rnncli.tune import folder as search_folder
 from rnncli.tune.plan import Plan, make_plan
 from rnncli.tune.space import as_overrides
-from rnncli.tune.storage import opened
+from rnncli.tune.storage import check_url, opened
 from rnncli.tune.study import Row, Study, open_study
 from rnncli.tune.trial import Ended, Work, run_trial
 from rnncli.tune.workers import Broken, Epoch, Warned, Worker, Workers
@@ -81,6 +81,8 @@ def search(document: Document, asked: Asked, told: Told) -> Found:
         ResourceError, CheckpointError, UsageError: of the folder or the storage.
     """
     began = time.monotonic()
+    if asked.storage is not None:
+        check_url(asked.storage)
     if not (asked.resume or asked.overwrite):
         search_folder.refuse_existing(asked.folder)
     plan = make_plan(document, told.note, told.warn)
@@ -112,7 +114,7 @@ def _begin_or_find(document: Document, plan: Plan, asked: Asked, stack: contextl
         name = folder.resolve().name
         return open_study(name, plan, storage, resume=asked.resume, overwrite=asked.overwrite, has_trials=there)
 
-    early = study() if asked.storage is not None else None  # or a URL with a slip would leave a folder
+    early = study() if asked.storage is not None else None  # or one that is not there would leave a folder
     stack.enter_context(run_folder.locked(folder))
     if not asked.resume:
         search_folder.empty(folder)

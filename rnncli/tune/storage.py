@@ -11,6 +11,7 @@ from pathlib import Path
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from rnncli.errors import CheckpointError, Place, ResourceError, UsageError
@@ -26,12 +27,27 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def check_url(url: str) -> None:
+    """Refuse a URL before anything is done; nothing is connected to.
+
+    Raises:
+        UsageError: if it is of no database that can be had here.
+    """
+    try:
+        create_engine(url.format(SCHEMA_VERSION="")).dispose()  # which Optuna fills in
+    except ImportError:
+        hint = "pip install it, such as psycopg2-binary for postgresql or PyMySQL for mysql+pymysql"
+        raise UsageError("--storage: the driver of this database is not installed", hint) from None
+    except (ArgumentError, NoSuchModuleError, ValueError, KeyError, IndexError):
+        hint = "such as sqlite:///search.db or postgresql://user@host/name"
+        raise UsageError("--storage: not the URL of a database that Optuna knows", hint) from None
+
+
 @contextlib.contextmanager
 def opened(url: str | None, folder: Path) -> Iterator[RDBStorage]:
     """The storage of a search, for as long as it is used.
 
     Raises:
-        UsageError: if the URL is of no database that can be had here.
         CheckpointError: if the file in the folder is damaged.
         ResourceError: if the storage cannot be reached, or written.
     """
@@ -49,16 +65,10 @@ def opened(url: str | None, folder: Path) -> Iterator[RDBStorage]:
 def _open(url: str | None, file: Path) -> RDBStorage:
     if url is None:  # by a function, since a URL could not hold every name of a folder
         return RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(file)})
-    hint = "such as sqlite:///search.db or postgresql://user@host/name"
     try:
         return RDBStorage(url)
-    except RuntimeError as error:  # of a version of Optuna's tables
+    except RuntimeError as error:  # the tables are those of another Optuna
         raise ResourceError(f"--storage: {str(error).splitlines()[0]}", "another --storage begins one anew") from None
-    except ImportError:
-        hint = "pip install it, such as psycopg2-binary for postgresql or PyMySQL for mysql+pymysql"
-        raise UsageError("--storage: the driver of this database is not installed", hint) from None
-    except (ArgumentError, NoSuchModuleError, ValueError, KeyError, IndexError):
-        raise UsageError("--storage: not the URL of a database that Optuna knows", hint) from None
 
 
 @contextlib.contextmanager
