@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic_core import to_jsonable_python
+
 from rnncli.config import schema
 from rnncli.config.load import as_settled, differences, load, without_search
 from rnncli.errors import CheckpointError, ConfigError, Place, Problem, UsageError
@@ -90,7 +92,7 @@ def refuse_changes(old: schema.Config, new: schema.Config, free: Sequence[str]) 
         raise ConfigError(
             [
                 Problem(f"was {before}, is {after}: a resumed run keeps it", "take another --out", Place(key=key))
-                for key, (before, after) in changed.items()
+                for key, (before, after) in to_jsonable_python(changed).items()
             ]
         )
 
