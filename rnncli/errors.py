@@ -141,6 +141,11 @@ class DivergedError(OutcomeError):
     kind = "diverged"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python's or of torch's says that memory did not do."""
+    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error)
+
+
 class Interrupted(RnncliError):  # noqa: N818 - not a mistake of anyone
     """A signal stopped the command after it had saved its state."""
 

@@ -22,8 +22,9 @@ from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
 from rnncli.cli.schema import schema
 from rnncli.cli.train import train
+from rnncli.cli.tune import tune
 from rnncli.cli.usage import usage_error
-from rnncli.errors import Interrupted, Place, ResourceError, RnncliError, UsageError
+from rnncli.errors import Interrupted, Place, ResourceError, RnncliError, UsageError, is_out_of_memory
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
 5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true), 130 SIGINT and 143 SIGTERM
@@ -63,6 +64,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("init", init),
     ("check", check),
     ("train", train),
+    ("tune", tune),
     ("evaluate", evaluate),
     ("predict", predict),
     ("inspect-weights", inspect_weights),
@@ -158,7 +160,7 @@ def _report_other(error: Exception) -> int:
         _report(ResourceError(f"{error.strerror or error}", hint, place))
         console.silence(sys.stdout)
         return 5
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in str(error):
+    if is_out_of_memory(error):
         _report(ResourceError("out of memory", "lower training.batch_size, window.context or model.hidden_size"))
         return 5
     if os.environ.get("RNNCLI_DEBUG") or console.settings.verbose:

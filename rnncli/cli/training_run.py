@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from rnncli import console
@@ -11,12 +10,10 @@ from rnncli.cli.results import metrics_sheets, verdict
 from rnncli.config import schema
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
-from rnncli.evaluation.evaluate import document, score
-from rnncli.training import folder as run_folder
+from rnncli.evaluation.trained_run import train_and_score
 from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch
-from rnncli.training.manifest import describe, parameters
+from rnncli.training.manifest import parameters
 from rnncli.training.request import Request, Watch
-from rnncli.training.train import Outcome, train
 
 __all__ = ["Request", "run"]
 
@@ -25,26 +22,8 @@ def run(config: schema.Config, request: Request) -> None:
     """Train, score, write ``metrics.json`` and print it."""
     tables = open_tables(config.data.path, dialect_of(config.data), console.warn)
     with Progress(config) as progress:
-        outcome = train(config, tables, request, progress.watch())
-    result = _score(outcome, request.folder)
-    run_folder.write_json(request.folder / run_folder.METRICS, result)
+        result = train_and_score(config, tables, request, progress.watch())
     console.emit_document(result, metrics_sheets(result), verdict(result))
-
-
-def _score(outcome: Outcome, folder: Path) -> dict[str, Any]:
-    model, data = outcome.model, outcome.data
-    facts = {
-        "run": str(folder),
-        "task": model.config.task.kind,
-        "device": describe(next(model.network.parameters()).device),
-        "parameters": parameters(model.network),
-        "epochs": outcome.epochs,
-        "seconds": round(outcome.seconds, 3),
-    }
-    has_validation, has_test = model.config.split.validation != 0, model.config.split.test != 0
-    validation = score(model, data, data.split.validation) if has_validation else None
-    test = score(model, data, data.split.test) if has_test else None
-    return document(model, facts, validation, test)
 
 
 class Progress:

@@ -41,7 +41,7 @@ def _meant(name: str, command: str | None, commands: Commands) -> str | None:
     others = [other for other, function in commands.items() if name in _options(function)]
     if others:
         return f"it is an option of rnncli {others[0]}"
-    return _key(name) if command == "train" else None
+    return _key(name) if command in ("train", "tune") else None
 
 
 def _options(function: Callable[..., None]) -> list[str]:
@@ -52,7 +52,7 @@ def _options(function: Callable[..., None]) -> list[str]:
 
 
 def _key(name: str) -> str | None:
-    from rnncli.config.explain import suggest
+    from rnncli.config.names import suggest
 
     found = suggest((name.lstrip("-").replace("-", "_"),))
     return found and found.replace("?", "=…?")

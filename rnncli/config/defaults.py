@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnncli.config.schema import BaselineName, Config
+from rnncli.config.schema import BaselineName, Config, MetricName
 
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {
@@ -18,6 +18,13 @@ BASELINES_OF: dict[str, tuple[BaselineName, ...]] = {
     "classification": ("majority",),
     "regression": ("mean", "ridge"),
     "tagging": ("mean", "ridge", "previous", "majority"),
+}
+_OF_NUMBERS: tuple[MetricName, ...] = ("mae", "mse", "rmse", "mase", "smape", "scaled_mse", "scaled_mae")
+METRICS_OF: dict[str, tuple[MetricName, ...]] = {
+    "forecasting": (*_OF_NUMBERS, "pinball"),
+    "classification": ("accuracy", "f1", "cross_entropy"),
+    "regression": _OF_NUMBERS,
+    "tagging": (*_OF_NUMBERS, "accuracy", "f1", "cross_entropy", "nll"),
 }
 DEFAULT_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.975]
 

@@ -79,13 +79,15 @@ def parse(text: str, file: str | None) -> Document:
     return Document(values, places, file)
 
 
-def parse_value(text: str) -> Any:
-    """The value of a ``key=value`` override: a scalar as it stands (``%d/%m/%Y``, ``x*``), a flow list, or quoted text.
+def parse_value(text: str) -> tuple[Any, dict[Path, Place]]:
+    """The value of a ``key=value`` override, and the places of keys in it.
+
+    It is a scalar as it stands (``%d/%m/%Y``, ``x*``), a flow list or mapping, or quoted text.
 
     Raises:
         ConfigError: if a list or a quote is not YAML.
     """
-    return _build(text, None)[0] if text.lstrip()[:1] in ("[", "{", "'", '"') else scalar(text)
+    return _build(text, None) if text.lstrip()[:1] in ("[", "{", "'", '"') else (scalar(text), {})
 
 
 def dump(values: dict[str, Any]) -> str:

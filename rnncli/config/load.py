@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from rnncli.config.defaults import resolve
 from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
 from rnncli.config.document import dump as dump_values
-from rnncli.config.explain import ALL_KEYS, SCHEMA_HINT, conflicts, explain, leaves, suggest
-from rnncli.config.schema import Config
+from rnncli.config.explain import conflicts, explain
+from rnncli.config.names import ALL_KEYS, SCHEMA_HINT, leaves, suggest
+from rnncli.config.schema import Config, Tune
 from rnncli.errors import ConfigError, Place, Problem, ResourceError
 
 
@@ -29,7 +30,17 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
         ConfigError: with every problem found.
         ResourceError: if the file cannot be read.
     """
-    return check(apply(parse(_read(path), "stdin" if path == "-" else path), overrides))
+    return check(read(path, overrides))
+
+
+def read(path: str, overrides: Sequence[str] = ()) -> Document:
+    """The values in the file at `path`, overridden, before they are checked.
+
+    Raises:
+        ConfigError: for what is not YAML, or not an override.
+        ResourceError: if the file cannot be read.
+    """
+    return apply(parse(_read(path), "stdin" if path == "-" else path), overrides)
 
 
 def check(document: Document) -> Config:
@@ -46,6 +57,11 @@ def check(document: Document) -> Config:
     if found:
         raise ConfigError(found)
     return resolve(config)
+
+
+def without_search(config: Config) -> Config:
+    """The config of a single run, which has no use for the tune section."""
+    return config.model_copy(update={"tune": Tune()})
 
 
 def dump(config: Config) -> str:
@@ -144,10 +160,11 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
                 raise ConfigError([Problem("unknown key", suggest(path) or SCHEMA_HINT, Place(key=text))])
         else:
             try:
-                section[path[-1]] = parse_value(value)
+                section[path[-1]], inside = parse_value(value)
             except ConfigError as error:
                 problem = error.problems[0]
                 raise ConfigError([Problem(problem.message, problem.hint, Place(key=text))]) from None
+            places |= {(*path, *inner): Place(key=".".join(map(str, (key, *inner)))) for inner in inside}
             places[path] = Place(key=text)
             if path[0] not in ALL_KEYS:
                 places.setdefault(path[:1], Place(key=text))

@@ -9,6 +9,7 @@ from rnncli.config.conflict import Conflict
 from rnncli.config.data_rules import data_conflicts
 from rnncli.config.defaults import BASELINES_OF, LOSSES_OF, resolve
 from rnncli.config.schema import Config
+from rnncli.config.tune_rules import tune_conflicts
 
 DECIDING = {  # keys on whose values the rules turn: where one is invalid, the rules cannot speak
     "data.decimal", "data.irregular", "data.layout", "data.series", "data.time", "model.cell", "model.num_layers",
@@ -27,6 +28,7 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     yield from data_conflicts(config)
     yield from _split(config)
     yield from _training(config)
+    yield from tune_conflicts(config)
 
 
 def _model(config: Config) -> Iterator[Conflict]:

@@ -26,7 +26,14 @@ class Caught:
 
 @contextlib.contextmanager
 def caught_signals() -> Iterator[Caught]:
-    """Catch the stopping signals inside the block; outside the main thread there are none to catch."""
+    """Catch the stopping signals inside the block; outside the main thread there are none to catch.
+
+    A block inside another shares what that one has caught.
+    """
+    outer = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    if isinstance(outer, Caught):
+        yield outer
+        return
     caught = Caught()
     if threading.current_thread() is not threading.main_thread():
         yield caught

@@ -32,6 +32,10 @@ class Request:
     allow_data_change: bool = False
 
 
+class StopTraining(Exception):  # noqa: N818 - not a mistake of anyone
+    """Raised by a caller in `Watch.event`: the state is saved, and training stops."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """What a caller is told while training runs.

@@ -66,7 +66,9 @@ class Session:
             self._try_save(state)
         if self.request.budget is None or time.monotonic() - self.started < self.request.budget:
             return True
-        self.warn(f"the budget of {self.request.budget:g} s is spent: training ends in epoch {state.epoch + 1}")
+        self.warn(
+            f"the budget of {round(self.request.budget, 1):g} s is spent: training ends in epoch {state.epoch + 1}"
+        )
         return False
 
     def heed(self, state: FitState, caught: Caught) -> None:

@@ -24,7 +24,7 @@ from rnncli.training.manifest import manifest
 from rnncli.training.optimizer import Optimizer
 from rnncli.training.pace import pace_of, paced
 from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
-from rnncli.training.request import Request, Watch
+from rnncli.training.request import Request, StopTraining, Watch
 from rnncli.training.session import Session
 
 
@@ -43,6 +43,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
 
     Raises:
         Interrupted: after a signal; the state is saved.
+        StopTraining: if `watch` raised it; the state is saved.
         DivergedError: if the numbers left the finite ones; the last good state is kept.
         DataError, ResourceError, CheckpointError: as the functions that are called here say.
     """
@@ -76,6 +77,9 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
                         break
             except DivergedError:
                 session.save_what_is_good(state)
+                raise
+            except StopTraining:
+                session.save(state)
                 raise
             if not state.best:  # the budget ended before the first epoch
                 state.best = copy_weights(averaged(state.trail, network))

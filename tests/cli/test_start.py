@@ -18,6 +18,7 @@ SHARED = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--exce
 DOCUMENTED = {  # PRODUCT.md, section 4
     "init": ("--target", "--time", "--series", "--task", "--horizon"),
     "train": ("--data", "--out", "--resume", "--overwrite", "--device", "--budget"),
+    "tune": ("--trials", "--budget", "--jobs", "--storage"),
     "evaluate": ("--data", "--by"),
     "predict": ("--data",),
     "inspect-weights": ("--values",),

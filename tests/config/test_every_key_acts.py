@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import functools
 import hashlib
 import json
@@ -26,6 +27,7 @@ from rnncli.predict import predict
 from rnncli.trained import load_model
 from rnncli.training.device import pick_device
 from rnncli.training.request import Request
+from rnncli.tune.search import Asked, Told, search
 
 FORECASTING: dict[str, Any] = {
     "data": {"path": "waves.csv", "time": "day", "series": "id", "target": "y"},
@@ -244,6 +246,19 @@ PROBABLE: dict[str, Change] = {
     "data.future": Change("x", beside={
         "data.path": "ahead.csv", "data.missing": "mask", "data.calendar": "month", "training.loss": "quantile"}),
 }  # fmt: skip
+# of the tune section, whose run is a search
+SPACE = {"training.learning_rate": {"low": 1e-6, "high": 0.1, "log": True}}
+TUNING: dict[str, Any] = {
+    **FORECASTING,
+    "training": {**FORECASTING["training"], "epochs": 3, "learning_rate": 0.01},
+    "tune": {"parameters": SPACE, "trials": 9},
+}
+TUNED: dict[str, Change] = {
+    "tune.parameters": Change({"training.learning_rate": [0.01, 0.02]}, TUNING),
+    "tune.metric": Change("rmse", TUNING),
+    "tune.trials": Change(2, TUNING),
+    "tune.pruner": Change("none", TUNING),
+}
 GROUPS = {"": CHANGES, " (further)": FURTHER, " (tagging)": TAGGED, " (quantiles)": PROBABLE}
 
 
@@ -359,7 +374,7 @@ def fingerprint(text: str) -> dict[str, Any]:
 
 
 def test_the_tables_hold_every_key():
-    assert set(CHANGES) == set(leaves())
+    assert set(CHANGES) | set(TUNED) == set(leaves())
     for others in (FURTHER, TAGGED, PROBABLE):
         assert set(others) <= set(leaves())
 
@@ -384,6 +399,26 @@ def test_a_key_acts_or_is_refused(key, change, capsys):
         assert key in REFUSALS
         assert REFUSALS[key] in after["refused"][0]
     assert before != after
+
+
+def searched(values: dict[str, Any]) -> list[dict[str, str]]:
+    """The trials of a search, without what the clock says."""
+    folder = Path("searches") / hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    silent = Told(lambda row, best, metric: None, lambda text: None, lambda text: None)
+    search(Document(values, {}), Asked(folder, overwrite=True), silent)
+    with (folder / "trials.csv").open(newline="") as file:
+        return [{key: row[key] for key in row if key not in ("seconds", "folder")} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("key", TUNED)
+def test_a_key_of_the_tune_section_changes_the_search(key):
+    change = TUNED[key]
+    assert searched(_with(change.base, {key: change.value})) != searched(change.base)
+
+
+def test_a_run_is_the_same_with_a_search_beside_it(capsys):
+    plain = {key: value for key, value in TUNING.items() if key != "tune"}
+    assert fingerprint(json.dumps(plain)) == fingerprint(json.dumps(TUNING))
 
 
 @pytest.mark.parametrize("key", ["evaluation.baselines", "data.season", "training.threads"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnncli.config import defaults, explain
+from rnncli.config import defaults, wording
 from rnncli.config.document import Document, parse
 from rnncli.config.load import apply, check, differences, dump, leaves
 from rnncli.config.schema import Config
@@ -309,6 +309,14 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "training.device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     "training.threads": st.just("auto") | st.integers(1, 1024),
     "training.engine": st.sampled_from(["auto", "native", "torch"]),
+    "tune.parameters": _optional(
+        st.sampled_from(
+            [{"training.batch_size": {"low": 8, "high": 64, "log": True}}, {"data.past": [["a"], "b", None]}]
+        )
+    ),
+    "tune.metric": _optional(st.sampled_from(["mae", "pinball"])),
+    "tune.trials": st.integers(1, 100),
+    "tune.pruner": _optional(st.sampled_from(["median", "none"])),
     "evaluation.baselines": _optional(st.lists(st.sampled_from(defaults.BASELINES_OF["forecasting"]), unique=True)),
 }
 
@@ -395,7 +403,11 @@ def test_an_override_of_a_key_with_its_own_value_changes_nothing(config, key):
 def _quoted(value: Any) -> str:
     """A value as YAML: JSON, whose pairs of surrogates are one escape in YAML."""
     pair = r"\\u(d[89ab]..)\\u(d[c-f]..)"
-    return re.sub(pair, lambda match: f"\\U{ord(_joined(match[1], match[2])):08x}", json.dumps(value))
+    return re.sub(pair, lambda match: f"\\U{ord(_joined(match[1], match[2])):08x}", _json(value))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=lambda part: part.model_dump())
 
 
 def _joined(high: str, low: str) -> str:
@@ -410,6 +422,6 @@ def test_every_pattern_is_told_in_words(problems, base):
         for name, property_ in section.get("properties", {}).items()
         if "pattern" in json.dumps(property_)
     }
-    assert keys == set(explain._FORMS)
+    assert keys == set(wording._FORMS)
     (found,) = problems(f"{base}training: {{average: last_k}}\n")
     assert found.message == "must be none, ema, or last_ and a count such as last_5, not 'last_k'"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rnncli.config import data_rules, rules
+from rnncli.config import data_rules, rules, tune_rules
 from rnncli.config.document import Document
 from rnncli.config.load import check
 from rnncli.errors import ConfigError
@@ -17,6 +17,12 @@ from rnncli.errors import ConfigError
 FORECASTING = {"data.path": "d.csv", "data.target": "y", "task.kind": "forecasting", "task.horizon": 2}
 CLASSIFICATION = {"data.path": "d.csv", "data.target": "y", "data.series": "s", "task.kind": "classification"}
 TAGGING = {"data.path": "d.csv", "data.target": "y", "task.kind": "tagging"}
+
+
+def searched(key: str, space: Any) -> dict[str, Any]:
+    """A search over one key."""
+    return {"tune.parameters": {key: space}}
+
 
 # base, what is set, the key that is refused, a word of the reason, and a change that makes it good
 CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
@@ -154,6 +160,42 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
     (TAGGING, {"training.label_smoothing": 0.1, "training.loss": "mse"}, "training.label_smoothing", "labels",
         {"training.loss": "cross_entropy"}),
     (CLASSIFICATION, {"window.newest": 3}, "window.newest", "no effect", {"window.newest": None}),
+    (FORECASTING, {"tune.metric": "f1"}, "tune.metric", "not for forecasting", {"tune.metric": "rmse"}),
+    (FORECASTING, {"tune.pruner": "median", **searched("scale.kind", ["robust"])}, "tune.pruner", "scale.kind",
+        {"tune.pruner": "none"}),
+    (FORECASTING, searched("model.units", [1]), "tune.parameters.model.units", "did you mean model.hidden_size",
+        searched("model.hidden_size", [1])),
+    (FORECASTING, searched("hidden_size", [1]), "tune.parameters.hidden_size", "model.hidden_size",
+        searched("model.bias", [True])),
+    (FORECASTING, searched("model.cell.lstm", [1]), "tune.parameters.model.cell.lstm", "model.cell",
+        searched("model.cell", ["lstm"])),
+    (FORECASTING, searched("training.threads", [1, 2]), "tune.parameters.training.threads", "computed",
+        searched("training.seeds", [1, 2])),
+    (FORECASTING, searched("seed", [1, 2]), "tune.parameters.seed", "compared",
+        searched("data.past", ["a", ["b", "c"]])),
+    (FORECASTING, searched("tune.trials", [1, 2]), "tune.parameters.tune.trials", "compared",
+        searched("data.calendar", [None])),
+    (FORECASTING, searched("split.test", [0.1]), "tune.parameters.split.test", "compared",
+        searched("scale.kind", ["none"])),
+    (FORECASTING, searched("model.hidden_size", [8, 8]), "tune.parameters.model.hidden_size", "twice",
+        searched("model.hidden_size", [8, 16])),
+    (FORECASTING, searched("model.cell", ["gur"]), "tune.parameters.model.cell", "did you mean gru",
+        searched("model.cell", ["gru"])),
+    (FORECASTING, searched("model.num_layers", {"low": 2, "high": 2}), "tune.parameters.model.num_layers", "below high",
+        searched("model.num_layers", {"low": 1, "high": 2})),
+    (FORECASTING, searched("model.num_layers", {"low": 0, "high": 2}), "tune.parameters.model.num_layers", "1, not 0",
+        searched("model.num_layers", {"low": 1, "high": 2})),
+    (FORECASTING, searched("model.cell", {"low": 0, "high": 2}), "tune.parameters.model.cell", "not 0",
+        searched("model.cell", ["rnn"])),
+    (FORECASTING, searched("training.weight_decay", {"low": 0, "high": 1, "log": True}),
+        "tune.parameters.training.weight_decay", "above 0", searched("training.weight_decay", {"low": 0, "high": 1})),
+    (FORECASTING, searched("training.weight_decay", {"low": 0.1, "high": 1, "log": True, "step": 0.1}),
+        "tune.parameters.training.weight_decay", "beside log",
+        searched("training.weight_decay", {"low": 0.1, "high": 1, "step": 0.1})),
+    (FORECASTING, searched("model.num_layers", {"low": 1, "high": 4, "step": 0}), "tune.parameters.model.num_layers",
+        "above 0 and at most 3", searched("model.num_layers", {"low": 1, "high": 4, "step": 3})),
+    (FORECASTING, searched("model.num_layers", {"low": 1, "high": 4, "step": 1.5}), "tune.parameters.model.num_layers",
+        "whole", searched("model.num_layers", {"low": 1, "high": 4, "step": 1})),
 ]  # fmt: skip
 IDS = [f"{case[0]['task.kind']} " + " ".join(f"{key}={value}" for key, value in case[1].items()) for case in CASES]
 
@@ -190,7 +232,9 @@ def test_a_rule_refuses_the_key_and_says_why(base, values, key, reason, cure):
     check(_document(base, values, cure))
 
 
-@pytest.mark.parametrize("rules", [rules, data_rules], ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "rules", [rules, data_rules, tune_rules], ids=lambda module: module.__name__.rpartition(".")[2]
+)
 def test_every_rule_is_in_the_table(rules, monkeypatch):
     source, first = inspect.getsourcelines(rules)
     tree = ast.parse("".join(source))

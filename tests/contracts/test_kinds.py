@@ -14,6 +14,7 @@ from rnncli.evaluation.baselines import BASELINES
 from rnncli.model.cells import CELLS
 from rnncli.model.network import READOUTS
 from rnncli.tasks.losses import LOSSES, find_loss, summed_loss, window_loss
+from rnncli.tasks.metrics import METRICS
 from rnncli.tasks.task import TASKS
 
 
@@ -35,10 +36,13 @@ def test_dicts_are_what_the_schema_offers() -> None:
     assert set(TASKS) == choices(schema.Task, "kind")
     assert set(BASELINES) == choices(schema.Evaluation, "baselines")
     assert set(CALENDAR) == choices(schema.Data, "calendar")
+    metrics = {name for name, metric in METRICS.items() if metric.smaller is not None}
+    assert metrics == choices(schema.Tune, "metric")
 
 
 def test_rules_cover_every_task() -> None:
-    assert set(defaults.LOSSES_OF) == set(defaults.BASELINES_OF) == set(TASKS)
+    assert set(defaults.LOSSES_OF) == set(defaults.BASELINES_OF) == set(defaults.METRICS_OF) == set(TASKS)
+    assert {name for names in defaults.METRICS_OF.values() for name in names} == choices(schema.Tune, "metric")
     assert {loss for losses in defaults.LOSSES_OF.values() for loss in losses} == set(LOSSES)
     assert {name for names in defaults.BASELINES_OF.values() for name in names} == set(BASELINES)
 

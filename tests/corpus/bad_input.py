@@ -12,6 +12,7 @@ COMMANDS: dict[str, list[str]] = {
     "init": ["init", "waves.csv"],
     "check": ["check", "waves.yaml"],
     "train": ["train", "waves.yaml", "--out", "other"],
+    "tune": ["tune", "waves.yaml", "--out", "search", "--trials", "1", "training.epochs=1"],
     "evaluate": ["evaluate", "run"],
     "predict": ["predict", "run"],
     "inspect-weights": ["inspect-weights", "run"],

@@ -20,7 +20,7 @@ from rnncli.cli import app
 
 FULL = Path("/dev/full")
 CUDA = torch.cuda.is_available()
-NO_ARGUMENT = {"train", "schema"}  # commands that may be called without one
+NO_ARGUMENT = {"train", "tune", "schema"}  # commands that may be called without one
 
 # the command line, words of the error; all of them are exit code 2
 LINES: dict[str, tuple[list[str], str]] = {
@@ -91,6 +91,19 @@ LINES: dict[str, tuple[list[str], str]] = {
     "--resume of nothing": (["train", "--resume", ""], "an empty name"),
     "--data missing": (["predict", "run", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
     "--data a folder": (["predict", "run", "--data", "run"], "run: is a folder"),
+    "tune without a config": (["tune"], "no CONFIG"),
+    "tune --trials 0": (["tune", "waves.yaml", "--trials", "0"], "whole number"),
+    "tune --trials 1.5": (["tune", "waves.yaml", "--trials", "1.5"], "whole number"),
+    "tune --jobs 0": (["tune", "waves.yaml", "--jobs", "0"], "whole number"),
+    "tune --jobs -1": (["tune", "waves.yaml", "--jobs", "-1"], "whole number"),
+    "tune --budget soon": (["tune", "waves.yaml", "--budget", "soon"], "'soon' is not a time"),
+    "tune --storage of nothing": (["tune", "waves.yaml", "--storage", ""], "not the URL of a database"),
+    "tune --storage a word": (["tune", "waves.yaml", "--storage", "nonsense"], "not the URL of a database"),
+    "tune --storage of the web": (["tune", "waves.yaml", "--storage", "http://x"], "not the URL of a database"),
+    "tune --out beside --resume": (["tune", "--resume", "run", "--out", "x"], "--out beside --resume"),
+    "tune --hidden-size": (["tune", "waves.yaml", "--hidden-size", "3"], "did you mean model.hidden_size=…?"),
+    "train tune.trials": (["train", "waves.yaml", "tune.trials=3"], "has no effect on a single run"),
+    "train ~tune.trials": (["train", "waves.yaml", "~tune.trials"], "has no effect on a single run"),
     "--data a glob of nothing": (["predict", "run", "--data", "*.nope"], "*.nope: no such file"),
 }  # fmt: skip
 
@@ -473,7 +486,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
 
 
 @pytest.mark.parametrize("case", ENVIRONMENTS)
-@pytest.mark.parametrize("command", [*(name for name in COMMANDS if name != "train"), "--help"])
+@pytest.mark.parametrize("command", [*(name for name in COMMANDS if name not in ("train", "tune")), "--help"])
 def test_any_environment_will_do(ready, invoke, monkeypatch, command, case):
     arguments = [*COMMANDS.get(command, [command]), *(["--format", "table"] if command in COMMANDS else [])]
     plain = invoke(*arguments)
