@@ -117,7 +117,7 @@ def _more_steps(plan: Plan, windows: int) -> Plan:
 def _few(findings: Findings, sizes: Sizes, rows: Rows) -> Plan:
     """One series or a few: the defaults; where rows are few and the season shows, around the season before."""
     what = "a single series" if len(rows) == 1 else f"{len(rows):,} series"
-    plan = Plan(None, f"the defaults, which serve {what} of {int(np.median(rows)):,} training rows best")
+    plan = Plan(None, f"the defaults, best for {what} of {int(np.median(rows)):,} training rows")
     if sizes.context is not None:
         plan = plan.put("window.context", sizes.context, "rows of past in a window, to suit the season and the rows")
     context = sizes.context or DEFAULT_CONTEXT
