@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from rnncli import console
 from rnncli.config.document import inline
 
-WIDTH = 110
+WIDTH = 79  # of a plain terminal
 
-Value = str | int | float | list[str]
+Value = str | int | float | bool | list[str] | None
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,25 @@ def shortened(names: Sequence[str], free: Sequence[str]) -> Value:
     return list(names)
 
 
+def remark(text: str, indent: str = "  ") -> str:
+    """A text as comment, in as many lines as it takes."""
+    start = f"{indent}# "
+    lines = textwrap.wrap(one_line(text), WIDTH, initial_indent=start, subsequent_indent=start, break_long_words=False)
+    return "\n".join(lines)
+
+
 def _lines(entry: Entry) -> Iterator[str]:
     """The line of a key with its reason behind it, or above it where both are long."""
     why = one_line(entry.why)
-    remark = textwrap.wrap(why, WIDTH, initial_indent="  # ", subsequent_indent="  # ", break_long_words=False)
+    above = remark(why).splitlines()
     if not entry.key:
-        yield from remark
+        yield from above
         return
     lines = _value_lines(entry)
     if len(lines) == 1 and len(lines[0]) + len(why) + 3 <= WIDTH:
         yield f"{lines[0]} # {why}" if why else lines[0]
     else:
-        yield from [*remark, *lines]
+        yield from [*above, *lines]
 
 
 def _value_lines(entry: Entry) -> list[str]:
@@ -73,7 +80,7 @@ def _value_lines(entry: Entry) -> list[str]:
     return [*lines, line]
 
 
-def _safe(value: str | int | float) -> str:
+def _safe(value: str | int | float | bool | None) -> str:
     """A value in YAML; what a terminal would act on is written as an escape, which YAML reads back."""
     return console.visible_json(inline(value))
 

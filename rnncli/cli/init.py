@@ -28,7 +28,8 @@ def init(
 ) -> None:
     """Write a first config for a CSV file.
 
-    The YAML goes to stdout, every key with the reason why; what was found and what is in doubt is said on stderr.
+    It takes the recipe for the kind of problem, as far as the rows allow. The YAML goes to stdout, every key with the
+    reason why; what was found and what is in doubt is said on stderr.
 
     Example: rnncli init sales.csv > sales.yaml && rnncli train sales.yaml
     """

@@ -10,12 +10,13 @@ from typing import cast
 import numpy as np
 
 from rnncli import console
-from rnncli.cli.starter_text import describe_time, write_config
+from rnncli.cli.starter_text import describe_recipe, describe_time, write_config
 from rnncli.config.document import parse
 from rnncli.config.load import check
 from rnncli.config.schema import TaskName
 from rnncli.data.guessing.guess import Findings, guess
 from rnncli.data.guessing.keys import Wishes
+from rnncli.data.guessing.recipe import Plan, choose_recipe
 from rnncli.data.guessing.sizes import fit_sizes
 from rnncli.data.guessing.sniff import sniff
 from rnncli.data.reading.dialect import dialect_of
@@ -55,12 +56,13 @@ def start(path: str, asked: Asked) -> None:
         what = f"--horizon is for forecasts, and {findings.choice.targets[0]} looks like {findings.choice.task}"
         raise UsageError(what, "name the --target, or --task forecasting")
     sizes = fit_sizes(findings, asked.horizon)
-    text = write_config(path, tables, findings, sizes)
+    plan = choose_recipe(findings, sizes)
+    text = write_config(path, tables, findings, sizes, plan)
     _try(text, tables)
     sys.stdout.write(text)
     for doubt in sniffed.doubts:
         console.warn(doubt)
-    _say(findings)
+    _say(findings, plan)
 
 
 def _wishes(asked: Asked, tables: Tables) -> Wishes:
@@ -98,7 +100,7 @@ def _try(text: str, tables: Tables) -> None:
             raise DataError(f"the {name} part has no row with a known target", "leave out the rows without one")
 
 
-def _say(findings: Findings) -> None:
+def _say(findings: Findings, plan: Plan) -> None:
     """What was found, and what could be otherwise."""
     if findings.keys.time is not None:
         console.say(f"time: {findings.keys.time}, {describe_time(findings)}")
@@ -109,5 +111,6 @@ def _say(findings: Findings) -> None:
         f" and {len(choice.targets) - 5:,} more" if len(choice.targets) > 5 else ""
     )
     console.say(f"{choice.task}: {shown} ({choice.why})")
+    console.say(f"recipe: {describe_recipe(plan)}")
     for note in findings.notes:
         (console.warn if note.doubtful else console.say)(note.text)

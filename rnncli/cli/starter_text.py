@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from rnncli.cli.commented import Entry, one_line, section, shortened
+from rnncli.cli.commented import Entry, one_line, remark, section, shortened
 from rnncli.config.document import inline
 from rnncli.data import clock
 from rnncli.data.guessing.guess import Findings
+from rnncli.data.guessing.recipe import Plan
 from rnncli.data.guessing.sizes import Sizes
 from rnncli.data.reading.dialect import Dialect
 from rnncli.data.reading.frames import Tables
@@ -18,8 +19,11 @@ SHOWN_CANDIDATES = 12
 HEAD = """\
 # {command} > config.yaml && rnncli train config.yaml{piped}
 #
-# Guessed from the data: read it through, and change what you know better. An editor completes and checks the keys with
-# `rnncli schema > rnncli.schema.json` and the line "# yaml-language-server: $schema=rnncli.schema.json" above.
+# Guessed from the data: read it through, and change what you know better. An
+# editor completes and checks the keys with `rnncli schema > rnncli.schema.json`
+# and this line: "# yaml-language-server: $schema=rnncli.schema.json".
+#
+{recipe}
 """
 
 EVERY = {"MS": "monthly", "ME": "monthly", "1D": "daily", "D": "daily", "B": "on business days", "7D": "weekly",
@@ -37,21 +41,28 @@ KINDS = {
 }
 
 
-def write_config(path: str, tables: Tables, findings: Findings, sizes: Sizes) -> str:
+def write_config(path: str, tables: Tables, findings: Findings, sizes: Sizes, plan: Plan) -> str:
     """The text of a config that `rnncli train` takes as it is; `path` is the value of data.path."""
     sections = {
         "data": list(_data(path, tables, findings, sizes)),
         "task": list(_task(findings, sizes)),
         "split": list(_split(sizes, findings)),
-        "window": list(_window(sizes)),
-        "training": list(_training(findings)),
+        "window": list(_planned("window", plan)),
+        "model": list(_planned("model", plan)),
+        "training": [*_training(findings), *_planned("training", plan)],
     }
     piped = " < FILE" if path == "-" else ""
-    parts = [HEAD.format(command=one_line(f"rnncli init {shlex.quote(path)}{piped}"), piped=piped)]
+    command = one_line(f"rnncli init {shlex.quote(path)}{piped}")
+    parts = [HEAD.format(command=command, piped=piped, recipe=remark(f"Recipe: {describe_recipe(plan)}.", indent=""))]
     for name, entries in sections.items():
         if entries:
             parts.append(section(name, entries))
     return "\n".join(parts)
+
+
+def describe_recipe(plan: Plan) -> str:
+    """The recipe in words, and why it was taken."""
+    return f"{plan.recipe} (configs/{plan.recipe}.yaml): {plan.why}" if plan.recipe else plan.why
 
 
 def _data(path: str, tables: Tables, findings: Findings, sizes: Sizes) -> Iterator[Entry]:
@@ -192,9 +203,11 @@ def _split(sizes: Sizes, findings: Findings) -> Iterator[Entry]:
         yield Entry("test", sizes.test, few)
 
 
-def _window(sizes: Sizes) -> Iterator[Entry]:
-    if sizes.context is not None:
-        yield Entry("context", sizes.context, "rows of past in a window, to suit the season and the rows there are")
+def _planned(name: str, plan: Plan) -> Iterator[Entry]:
+    """The keys of a section that the recipe sets."""
+    for key, value in plan.keys.items():
+        if key.startswith(f"{name}."):
+            yield Entry(key.removeprefix(f"{name}."), value, plan.reasons[key])
 
 
 def _training(findings: Findings) -> Iterator[Entry]:

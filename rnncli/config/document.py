@@ -95,7 +95,7 @@ def dump(values: dict[str, Any]) -> str:
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def inline(value: str | int | float | bool | list[str]) -> str:
+def inline(value: str | int | float | bool | list[str] | None) -> str:
     """A value on one line of YAML, safe as the value of a key and inside a flow list."""
     text = yaml.dump([value], Dumper=_Dumper, allow_unicode=True, default_flow_style=True, width=float("inf"))
     return text.strip().removeprefix("[").removesuffix("]")

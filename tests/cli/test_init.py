@@ -7,19 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from table_shapes import DAYS, ENGINES, LONG, SHAPES, Shape, as_bytes, dated, wave
 
 from rnncli.config.document import parse
+from rnncli.config.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = sorted(path.name for path in (ROOT / "data").glob("*.csv"))
 
+SHORT = ("training.epochs=1", "training.steps_per_epoch=3")
+
 SUNSPOTS = """\
 # rnncli init data/sunspots.csv > config.yaml && rnncli train config.yaml
 #
-# Guessed from the data: read it through, and change what you know better. An editor completes and checks the keys with
-# `rnncli schema > rnncli.schema.json` and the line "# yaml-language-server: $schema=rnncli.schema.json" above.
+# Guessed from the data: read it through, and change what you know better. An
+# editor completes and checks the keys with `rnncli schema > rnncli.schema.json`
+# and this line: "# yaml-language-server: $schema=rnncli.schema.json".
+#
+# Recipe: the defaults, best for a single series of 2,496 training rows.
 
 data:
   path: data/sunspots.csv # 3,120 rows; relative to where rnncli is called
@@ -33,6 +40,7 @@ task:
 NOTES = """\
 time: date, dates (%Y-%m); monthly; season 12
 forecasting: sunspots (the only column of numbers)
+recipe: the defaults, best for a single series of 2,496 training rows
 """
 
 
@@ -47,13 +55,26 @@ def test_the_config_for_the_sunspots(invoke):
     assert (result.code, result.out, result.err) == (0, SUNSPOTS, NOTES)
 
 
+RECIPE_OF = {
+    "air_passengers.csv": "the defaults around the season before",
+    "co2.csv": "the defaults, best for",
+    "japanese_vowels_test.csv": "classification",
+    "japanese_vowels_train.csv": "classification",
+    "seattle_weather.csv": "the defaults, best for",
+    "sunspots.csv": "the defaults, best for",
+    "us_employment.csv": "panel",
+}
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_every_shipped_table_trains(invoke, tmp_path, name):
     (tmp_path / "data").symlink_to(ROOT / "data")
     result = invoke("init", f"data/{name}")
     assert result.code == 0, result.err
+    assert f"# Recipe: {RECIPE_OF[name]}" in result.out
+    assert f"recipe: {RECIPE_OF[name]}" in result.err
     (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
-    trained = invoke("train", "c.yaml", "training.epochs=1")
+    trained = invoke("train", "c.yaml", *SHORT)
     assert trained.code == 0, trained.err
 
 
@@ -65,7 +86,7 @@ def test_what_it_writes_trains_as_it_stands(invoke, tmp_path, shape: Shape):
     keys = keys_of(result.out)
     assert {key: keys.get(key) for key in shape.keys} == shape.keys
     (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
-    trained = invoke("train", "c.yaml", "training.epochs=1")
+    trained = invoke("train", "c.yaml", *SHORT)
     assert trained.code == 0, trained.err
 
 
@@ -77,7 +98,7 @@ def test_every_key_has_its_reason(invoke, tmp_path, shape: Shape):
     for before, line in itertools.pairwise(lines):
         if line.startswith("  ") and not line.startswith(("   ", "  #")):
             assert " # " in line or before.startswith("  # "), line
-        assert len(line) <= 120
+        assert len(line) <= 80 or " " not in line.strip(" #")
     assert [path.name for path in tmp_path.iterdir()] == [shape.file]
 
 
@@ -103,7 +124,7 @@ def test_a_glob_is_one_table(invoke, tmp_path):
     assert (keys["data.path"], keys["data.series"]) == ("part *.csv", "id")
     assert result.out.startswith("# rnncli init 'part *.csv' > config.yaml")
     (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
-    assert invoke("train", "c.yaml", "training.epochs=1").code == 0
+    assert invoke("train", "c.yaml", *SHORT).code == 0
 
 
 def test_what_is_asked_for_is_done(invoke, tmp_path):
@@ -115,13 +136,37 @@ def test_what_is_asked_for_is_done(invoke, tmp_path):
     asked = {"data.time": "cycle", "data.series": "unit", "data.target": "rul", "task.kind": "regression"}
     assert {key: keys[key] for key in asked} == asked
     (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
-    assert invoke("train", "c.yaml", "training.epochs=1").code == 0
+    assert invoke("train", "c.yaml", *SHORT).code == 0
 
 
 def test_regression_is_only_chosen_when_it_is_asked_for(invoke, tmp_path):
     (tmp_path / "d.csv").write_bytes(ENGINES)
     assert keys_of(invoke("init", "d.csv").out)["task.kind"] == "forecasting"
     assert keys_of(invoke("init", "d.csv", "--task", "regression").out)["data.target"] == "rul"
+
+
+def test_the_recipe_of_each_task(invoke, tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    for target, recipe in {"weather": "tagging", "temp_max": "regression"}.items():
+        result = invoke("init", "data/seattle_weather.csv", "--series", "season", "--target", target, "--task", recipe)
+        keys = keys_of(result.out)
+        wanted = {f"{section}.{key}": value for section, part in RECIPES[recipe].items() for key, value in part.items()}
+        assert {key: keys.get(key) for key in wanted} == wanted
+        (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
+        checked = invoke("check", "c.yaml")
+        assert checked.code == 0, checked.err
+
+
+def test_long_series_get_the_recipe_for_them_in_both_layouts(invoke, tmp_path):
+    hours = pd.date_range("2021-01-01", periods=5000, freq="h").strftime("%Y-%m-%d %H:%M")
+    wide = pd.DataFrame({"time": hours, **{name: wave(5000, len(name)) for name in ("rome", "oslo", "wien")}})
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    wide.melt("time", var_name="city", value_name="degrees").to_csv(tmp_path / "long.csv", index=False)
+    for file in ("wide.csv", "long.csv"):
+        result = invoke("init", file)
+        assert "# Recipe: long_horizon (configs/long_horizon.yaml): 3 long series" in result.out
+        (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
+        assert invoke("check", "c.yaml").code == 0
 
 
 def test_horizon_and_several_targets(invoke, tmp_path):
@@ -159,7 +204,7 @@ def test_odd_names_survive(invoke, tmp_path, name):
     assert keys_of(result.out)["data.target"] == name.strip()
     assert not {"\x1b", "\u202e"} & set(result.out + result.err)
     (tmp_path / "c.yaml").write_text(result.out, encoding="utf-8")
-    trained = invoke("train", "c.yaml", "training.epochs=1")
+    trained = invoke("train", "c.yaml", *SHORT)
     assert trained.code == 0, trained.err
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,15 @@ from rnncli.data import clock
 from rnncli.data.columns import require
 from rnncli.data.guessing.excerpt import read_cells
 from rnncli.data.reading.frames import Tables
-from rnncli.data.reading.numbers import MISSING, as_numbers, number_hint
+from rnncli.data.reading.numbers import MISSING, number_hint
 from rnncli.data.guessing.columns import Column, look_at
 from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
+from rnncli.data.guessing.season import season_of, season_shows
 from rnncli.data.guessing.task import MOST_CLASSES, Choice, View, choose, holds_labels
 from rnncli.data.guessing.time import read_time
 from rnncli.data.panel import Rows
 from rnncli.errors import DataError, Place
 
-LONGEST_SEASON = 400
 MOSTLY = 0.9  # of the cells of a column that is meant to be numbers
 
 
@@ -55,6 +55,8 @@ class Findings:
         blank: columns in use that have empty cells.
         lengths: (series,) rows; in the wide layout the targets are the series.
         season: rows in a season, 1 if none is known; `in_values` if it was seen in the numbers alone.
+        season_shows: whether the numbers to be forecast follow the season.
+        one_answer: whether every series has one value of the target.
     """
 
     keys: Keys
@@ -65,6 +67,8 @@ class Findings:
     lengths: Rows
     season: int
     in_values: bool
+    season_shows: bool
+    one_answer: bool
     notes: tuple[Note, ...]
 
 
@@ -87,7 +91,7 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
     inputs = _inputs(view, choice)
     season = clock.season(keys.rhythm.frequency) if keys.rhythm and keys.rhythm.fits and keys.calendar else 1
     numbers = choice.task == "forecasting" and not keys.calendar
-    found = _season_of(frame, keys.series, choice.targets[0]) if numbers else season
+    found = season_of(frame, keys.series, choice.targets[0]) if numbers else season
     labels = holds_labels(view, choice)
     used = {*(() if labels else choice.targets)}  # labels may be missing
     used |= {*(() if choice.task == "forecasting" else (*inputs.past, *inputs.static))}
@@ -100,6 +104,8 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
         lengths=np.repeat(keys.lengths, len(choice.targets)) if choice.wide else keys.lengths,
         season=found,
         in_values=found != season,
+        season_shows=choice.task == "forecasting" and season_shows(frame, keys.series, choice.targets, found),
+        one_answer=all(view.constant(column) for column in rest if column.name in choice.targets),
         notes=keys.notes,
     )
 
@@ -172,26 +178,3 @@ def _never_known(frame: pd.DataFrame, name: str, series: Iterable[str]) -> bool:
 def _has_blanks(tables: Tables, frame: pd.DataFrame, name: str) -> bool:
     texts = frame[name] if len(frame) == len(tables) else tables.frame([name], str)[name]
     return bool(texts.str.strip().isin(MISSING).any())
-
-
-def _season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
-    """The lag at which the changes of the longest series repeat best, if they do; else 1.
-
-    The autocorrelation of the differences must have a peak above 0.4 there, beyond its first descent below zero: noise
-    on a long swing makes the second lag a peak, too.
-    """
-    if series:
-        keys = frame.groupby(list(series), sort=False).ngroup()
-        frame = frame[keys == keys.value_counts().idxmax()]
-    values = as_numbers(frame[target]).to_numpy(dtype=np.float64)
-    changes = np.diff(values[np.isfinite(values)])
-    most = min(len(changes) // 4, LONGEST_SEASON)
-    if most < 3 or not changes.std() > 0:
-        return 1
-    changes = changes - changes.mean()
-    power = np.abs(np.fft.rfft(changes, 2 * len(changes))) ** 2
-    similar = np.fft.irfft(power)[: most + 2] / (changes @ changes)
-    first = int(np.argmax(similar < 0)) or most + 1
-    peaks = [lag for lag in range(max(first, 2), most + 1) if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])]
-    best = max((similar[lag] for lag in peaks), default=0.0)
-    return next((lag for lag in peaks if similar[lag] > 0.9 * best), 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnncli.config.defaults import DEFAULT_CONTEXT
 from rnncli.data.guessing.guess import Findings
+from rnncli.data.panel import Rows
 
 MOST_HORIZON = 336
 USUAL_HORIZON = 10  # where no season is known
@@ -43,6 +44,13 @@ def fit_sizes(findings: Findings, horizon: int | None) -> Sizes:
     return _sequences(len(findings.lengths), findings)
 
 
+def kept_rows(findings: Findings, sizes: Sizes) -> Rows:
+    """(series,) rows to train on, of the series that are not left out."""
+    horizon = sizes.horizon or 1
+    rows = _left(findings.lengths, horizon, HELD_OUT if sizes.validation is None else sizes.validation)
+    return rows[rows > horizon] if (rows > horizon).any() else rows
+
+
 def _forecast(findings: Findings, wished: int | None) -> Sizes:
     lengths = findings.lengths
     horizon, why = (wished, "asked for") if wished else _horizon(findings)
@@ -58,7 +66,7 @@ def _forecast(findings: Findings, wished: int | None) -> Sizes:
     return Sizes(horizon, why, context, validation=validation, short=0 if short.all() else int(short.sum()))
 
 
-def _left(lengths: np.ndarray, horizon: int, validation: float) -> np.ndarray:
+def _left(lengths: Rows, horizon: int, validation: float) -> Rows:
     """(series,) rows that are left to train on: every held-out part has a tenth of the rows, or the horizon."""
     part = np.maximum(np.ceil(lengths * HELD_OUT - 1e-9).astype(np.int64), horizon)
     return np.asarray(lengths - part - (part if validation else 0))
