@@ -109,7 +109,7 @@ def exchange(data: Path, work: Path) -> list[str]:
 
 
 def panel(name: str, horizon: int, season: int) -> Callable[[Path, Path], list[str]]:
-    """Many series; all rows of the training file are trained on, up to the newest: the test file is the held-out part."""
+    """Many series; all rows of the training file are trained on: the test file is what is held out."""
 
     def keys(data: Path, work: Path) -> list[str]:
         return [
