@@ -76,8 +76,8 @@ def _forecast(findings: Findings, sizes: Sizes) -> Plan:
     long_past = RECIPES["long_horizon"]["window"]["context"]
     assert isinstance(long_past, int)
     if rows.min() >= TIMES_OVER * (long_past + horizon):
-        series = "a long series" if len(rows) == 1 else f"{len(rows):,} long series"
-        plan = _recipe("long_horizon", f"{series}, {int(rows.min()):,} rows to learn from")
+        series = "a long series of" if len(rows) == 1 else f"{len(rows):,} long series of at least"
+        plan = _recipe("long_horizon", f"{series} {int(rows.min()):,} training rows")
         return _bounded(plan, int((rows - long_past - horizon + 1).sum()))
     if len(rows) >= MANY_SERIES:
         return _panel(findings, sizes, rows - horizon)
@@ -157,6 +157,7 @@ def _regression(findings: Findings) -> Plan:
     if findings.one_answer and len(lengths) > 1:
         context = middle
         plan = plan.put("window.context", "full", "a sequence has one answer: it is read as a whole")
+        plan = _more_steps(plan, len(lengths))
     elif context > middle // 2:
         context = max(middle // 2, 1)
         plan = plan.put("window.context", context, "rows of past in a window: half of those of a usual sequence")
