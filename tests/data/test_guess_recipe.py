@@ -64,7 +64,7 @@ def test_every_key_has_a_reason():
 
 @pytest.mark.parametrize(
     ("rows", "season", "context"),
-    [(400, 12, "7 seasons"), (120, 12, "3 seasons"), (60, 12, "1 season"), (30, 12, 6), (900, 365, 96)],
+    [(400, 12, "7 seasons"), (120, 12, "3 seasons"), (60, 12, "1 season"), (30, 12, 6), (36, 12, "1 season"), (900, 365, "1 season"), (600, 900, 96)],
 )
 def test_a_panel_reads_as_many_seasons_as_leave_rows_to_learn_from(rows, season, context):
     found = plan("forecasting", [rows] * 20, horizon=6, season=season)
@@ -90,6 +90,8 @@ def test_few_windows_of_a_panel_are_seen_more_often_in_small_batches():
 def test_a_clear_season_in_few_rows_is_gone_around():
     clear = plan("forecasting", [144], season=12, season_shows=True)
     assert (clear.recipe, clear.keys["model.skip"], clear.keys["window.level"]) == (None, "seasonal", False)
+    for rows, season in ((30, 12), (360, 180)):  # one season, even if half of the rows, or the default, are less
+        assert plan("forecasting", [rows] * 3, 2, season=season, season_shows=True).keys["window.context"] == season
     for other in ({"season_shows": False}, {"season_shows": True, "lengths": [3_000]}):
         lengths = other.pop("lengths", [144])
         assert "model.skip" not in plan("forecasting", lengths, season=12, **other).keys
@@ -108,7 +110,8 @@ def test_regression_reads_half_of_a_sequence_at_most(rows, context):
 
 
 def test_a_number_for_a_whole_sequence_is_told_by_all_of_it():
-    assert plan("regression", [rows for rows in range(20, 40)], one_answer=True).keys["window.context"] == "full"
+    keys = plan("regression", list(range(20, 40)), one_answer=True).keys
+    assert keys["window.context"] == "full"
     assert plan("regression", [500], one_answer=True).keys["window.context"] == 30
 
 

@@ -15,7 +15,7 @@ from rnncli.data.panel import Rows
 MANY_SERIES = 10
 TIMES_OVER = 5  # that context and horizon of long_horizon fit into the training rows of every series
 FEW_WINDOWS = 5_000
-FEW_ROWS = 300  # of training, of a single series
+FEW_ROWS = 300  # of training, of one or a few series
 SMALL_BATCH, MANY_EPOCHS = 32, 50
 MOST_STEPS = 1_000  # in an epoch of forecasts
 MOST_ROWS = {"classification": 100_000, "regression": 1_000_000, "tagging": 100_000}  # read in an epoch
@@ -76,8 +76,8 @@ def _forecast(findings: Findings, sizes: Sizes) -> Plan:
     long_past = RECIPES["long_horizon"]["window"]["context"]
     assert isinstance(long_past, int)
     if rows.min() >= TIMES_OVER * (long_past + horizon):
-        series = "a long series" if len(rows) == 1 else f"{len(rows):,} long series"
-        plan = _recipe("long_horizon", f"{series}, {int(rows.min()):,} rows to learn from")
+        series = "a long series of" if len(rows) == 1 else f"{len(rows):,} long series of at least"
+        plan = _recipe("long_horizon", f"{series} {int(rows.min()):,} training rows")
         return _bounded(plan, int((rows - long_past - horizon + 1).sum()))
     if len(rows) >= MANY_SERIES:
         return _panel(findings, sizes, rows - horizon)
@@ -85,15 +85,19 @@ def _forecast(findings: Findings, sizes: Sizes) -> Plan:
 
 
 def _panel(findings: Findings, sizes: Sizes, room: Rows) -> Plan:
-    """Many series: as many seasons of context as leave half of the rows to learn from, small batches if windows are few."""
+    """Many series: as many seasons of context as leave half of the rows to learn from, small batches if windows are few.
+
+    One season, if there are rows for no more, is worth most of the windows that it costs.
+    """
     season, middle = findings.season, int(np.median(room))
     plan = _recipe("panel", f"{len(room):,} series, one network for all")
-    seasons = min(middle // 2 // season, int(str(plan.keys["window.context"]).split()[0]))
-    if season > 1 and seasons:
+    most = int(str(plan.keys["window.context"]).split()[0])
+    seasons = min(max(middle // 2 // season, 1), most)
+    if 1 < season < middle:
         context = seasons * season
-        if seasons < int(str(plan.keys["window.context"]).split()[0]):
+        if seasons < most:
             text = f"{seasons} season{'s' * (seasons > 1)}"
-            plan = plan.put("window.context", text, "rows of past in a window: half of those there are to learn from")
+            plan = plan.put("window.context", text, "rows of past in a window: no more, or few are left to learn from")
     else:
         context = sizes.context or DEFAULT_CONTEXT
         plan = plan.put("window.context", context, "rows of past in a window, to suit the rows there are")
@@ -116,12 +120,15 @@ def _more_steps(plan: Plan, windows: int) -> Plan:
 
 def _few(findings: Findings, sizes: Sizes, rows: Rows) -> Plan:
     """One series or a few: the defaults; where rows are few and the season shows, around the season before."""
-    what = "a single series" if len(rows) == 1 else f"{len(rows):,} series"
-    plan = Plan(None, f"the defaults, best for {what} of {int(np.median(rows)):,} training rows")
-    if sizes.context is not None:
-        plan = plan.put("window.context", sizes.context, "rows of past in a window, to suit the season and the rows")
+    what, middle = "a single series" if len(rows) == 1 else f"{len(rows):,} series", int(np.median(rows))
+    plan = Plan(None, f"the defaults, best for {what} of {middle:,} training rows")
     context = sizes.context or DEFAULT_CONTEXT
-    if findings.season_shows and rows.sum() <= FEW_ROWS and findings.season <= context:
+    seasonal = findings.season_shows and middle <= FEW_ROWS and findings.season < middle - (sizes.horizon or 1)
+    if seasonal:
+        context = max(context, findings.season)
+    if context != DEFAULT_CONTEXT:
+        plan = plan.put("window.context", context, "rows of past in a window, to suit the season and the rows")
+    if seasonal:
         plan = replace(plan, why=f"the defaults around the season before: {what}, few rows, a clear season")
         plan = plan.put("window.level", False, reason(None, "window.level"))
         plan = plan.put("model.skip", "seasonal", reason("panel", "model.skip"))
@@ -150,6 +157,7 @@ def _regression(findings: Findings) -> Plan:
     if findings.one_answer and len(lengths) > 1:
         context = middle
         plan = plan.put("window.context", "full", "a sequence has one answer: it is read as a whole")
+        plan = _more_steps(plan, len(lengths))
     elif context > middle // 2:
         context = max(middle // 2, 1)
         plan = plan.put("window.context", context, "rows of past in a window: half of those of a usual sequence")
