@@ -242,7 +242,7 @@ OTHERS: dict[str, tuple[list[str], int, str]] = {
     "--out /proc/x": (["train", "waves.yaml", "--out", "/proc/x"], 5, "cannot write"),
     "--out a link to itself": (["train", "waves.yaml", "--out", "loop"], 5, "cannot write"),
     "--out of 300 letters": (["train", "waves.yaml", "--out", "x" * 300], 5, "File name too long"),
-    "--data that is no table": (["train", "waves.yaml", "--data", "run/model.safetensors"], 3, "run/model.safetensors:"),
+    "--data that is no table": (["train", "waves.yaml", "--data", "run/model.safetensors"], 3, "safetensors:"),
     "--data the config": (["train", "waves.yaml", "--data", "waves.yaml"], 3, "waves.yaml:"),
     "--data a link to itself": (["predict", "run", "--data", "loop"], 5, "Too many levels"),
     "--data a gzip bomb": (["predict", "run", "--data", "bomb.csv.gz"], 3, "bytes of data"),
