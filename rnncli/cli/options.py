@@ -108,6 +108,13 @@ def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)]
+ConfigOrResume = Annotated[
+    str | None, typer.Argument(metavar="CONFIG", help="YAML config; with --resume it may be left out.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE | ~KEY]...", help="Set a key, or restore its default."),
+]
 Run = Annotated[
     str, typer.Argument(parser=file_name, metavar="RUN", help="Run folder, or a model.safetensors.", show_default=False)
 ]
@@ -130,3 +137,12 @@ def check_device(name: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
         raise UsageError(f"--device '{name}' must be auto, cpu, cuda or cuda:N")
     return name
+
+
+def config_and_keys(
+    config: str | None, overrides: list[str] | None, resume: Path | None
+) -> tuple[str | None, list[str]]:
+    """The config and the overrides; beside --resume the first word may be an override itself."""
+    if config is not None and resume is not None and ("=" in config or config.startswith("~")):
+        return None, [config, *(overrides or [])]
+    return config, list(overrides or [])

@@ -5,20 +5,23 @@ from typing import Annotated
 
 import typer
 
-from rnncli.cli.options import DataFile, check_device, duration, folder_name
+from rnncli.cli.options import (
+    ConfigOrResume,
+    DataFile,
+    Overrides,
+    check_device,
+    config_and_keys,
+    duration,
+    folder_name,
+)
 
 FREE_ON_RESUME = ("training.epochs", "training.learning_rate", "training.patience", "training.device",
                   "training.threads", "data.path", "evaluation.baselines")  # fmt: skip
 
 
 def train(
-    config: Annotated[
-        str | None, typer.Argument(metavar="CONFIG", help="YAML config; with --resume it may be left out.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE | ~KEY]...", help="Set a key, or restore its default."),
-    ] = None,
+    config: ConfigOrResume = None,
+    overrides: Overrides = None,
     data: DataFile = None,
     out: Annotated[
         Path | None,
@@ -57,9 +60,7 @@ def train(
     """
     from rnncli.cli.settle import quoted, settle
 
-    keys = list(overrides or [])
-    if config is not None and resume is not None and ("=" in config or config.startswith("~")):
-        keys, config = [config, *keys], None
+    config, keys = config_and_keys(config, overrides, resume)
     if data is not None:
         keys.append(f"data.path={quoted(data)}")
     if device is not None:

@@ -60,7 +60,7 @@ class Progress:
             f"{model.cell}, {layers}{both}, {parameters(state.network):,} parameters; "
             f"{len(fit.train):,} windows to train on{held_out}"
         )
-        self._steps = steps_an_epoch(fit)
+        self._steps = steps_an_epoch(fit.train, fit.settings)
         done = state.epoch * self._steps + state.step
         if finished(state, self._config.training):
             console.say("training was finished already: scoring what it came to")

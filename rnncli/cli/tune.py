@@ -5,17 +5,12 @@ from typing import Annotated
 
 import typer
 
-from rnncli.cli.options import duration, folder_name, whole_number
+from rnncli.cli.options import ConfigOrResume, Overrides, config_and_keys, duration, folder_name, whole_number
 
 
 def tune(
-    config: Annotated[
-        str | None, typer.Argument(metavar="CONFIG", help="YAML config; with --resume it may be left out.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE | ~KEY]...", help="Set a key, or restore its default."),
-    ] = None,
+    config: ConfigOrResume = None,
+    overrides: Overrides = None,
     trials: Annotated[
         int | None,
         typer.Option(parser=whole_number, metavar="N", help="Trials in all.  [default: tune.trials, or 20]"),
@@ -50,9 +45,7 @@ def tune(
     from rnncli.cli.settle_tune import require_optuna, settle_search
 
     require_optuna()
-    keys = list(overrides or [])
-    if config is not None and resume is not None and ("=" in config or config.startswith("~")):
-        keys, config = [config, *keys], None
+    config, keys = config_and_keys(config, overrides, resume)
     if trials is not None:
         keys.append(f"tune.trials={trials}")
     document, folder = settle_search(config, keys, out, resume, overwrite)

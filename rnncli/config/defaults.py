@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnncli.config.schema import BaselineName, Config, MetricName
+from rnncli.config.schema import BaselineName, Config
+from rnncli.config.tune_schema import MetricName
 
 DEFAULT_CONTEXT = 96
 LOSSES_OF = {

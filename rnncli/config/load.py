@@ -15,7 +15,8 @@ from rnncli.config.document import MAX_BYTES, Document, parse, parse_value
 from rnncli.config.document import dump as dump_values
 from rnncli.config.explain import conflicts, explain
 from rnncli.config.names import ALL_KEYS, SCHEMA_HINT, leaves, suggest
-from rnncli.config.schema import Config, Tune
+from rnncli.config.schema import Config
+from rnncli.config.tune_schema import Tune
 from rnncli.errors import ConfigError, Place, Problem, ResourceError
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from rnncli.config.document import Path
-from rnncli.config.schema import Config, Range
+from rnncli.config.schema import Config
+from rnncli.config.tune_schema import Range
 
 # what other libraries call our keys
 FOREIGN_NAMES = {

@@ -101,7 +101,7 @@ def _task(config: Config) -> Iterator[Conflict]:
 
 def _window(config: Config) -> Iterator[Conflict]:
     window, kind, resolved = config.window, config.task.kind, resolve(config).window
-    if window.level is not None and resolved.level is None and resolved.normalise == "none":
+    if window.level is not None and resolved.normalise == "none":
         yield Conflict("window.level", "has no effect: no level is taken off the windows", "set window.normalise: last")
     one_a_series = resolved.context == "full" and (kind != "forecasting" or window.origins == "every")
     if (window.stride or 1) > 1 and one_a_series:
@@ -126,7 +126,7 @@ def _origins(config: Config) -> Iterator[Conflict]:
     whole = "sees a window as a whole, and window.origins: every forecasts from each of its rows"
     if window.normalise == "mean_std":
         yield Conflict("window.normalise", f"mean_std {whole}", "set window.normalise: last")
-    if window.level is not None:
+    if window.level is not None and window.normalise != "none":
         yield Conflict("window.level", "has no effect with window.origins: every: the values themselves are read")
     for key, usual in (("segment", None), ("readout", "last"), ("skip", "none"), ("bidirectional", False)):
         if getattr(model, key) != usual:

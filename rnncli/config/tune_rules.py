@@ -11,7 +11,9 @@ from pydantic.fields import FieldInfo
 from rnncli.config.conflict import Conflict
 from rnncli.config.defaults import METRICS_OF
 from rnncli.config.names import SCHEMA_HINT, leaves, suggest
-from rnncli.config.schema import Config, Range, Section, Space
+from rnncli.config.schema import Config
+from rnncli.config.section import Section
+from rnncli.config.tune_schema import Range, Space
 from rnncli.config.wording import wording
 
 # sections and keys by which a model becomes better; all else says what is asked of it, or how it is computed

@@ -12,7 +12,6 @@ import torch
 
 from rnncli.config import schema
 from rnncli.data import clock
-from rnncli.data.batches import count_batches
 from rnncli.data.findings.leaks import leak_findings
 from rnncli.data.findings.pairs import pair_leaks
 from rnncli.data.findings.panel import Finding, first_of, panel_findings
@@ -27,6 +26,7 @@ from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.tasks.task import shape_of
 from rnncli.trained import build_network
 from rnncli.training.device import check_precision, pick_device
+from rnncli.training.fit import steps_an_epoch
 from rnncli.training.manifest import describe, parameters
 from rnncli.training.memory import HOW, Memory, estimate
 from rnncli.training.prepare import Prepared, on_device, scoring_windows, training_windows
@@ -152,7 +152,7 @@ def document(config: str, checked: Checked) -> dict[str, Any]:
             "context": shape_of(settings, data.task, data.panel).context,
             "horizon": data.task.horizon or None,
             "batch_size": settings.training.batch_size,
-            "steps_an_epoch": settings.training.steps_per_epoch or count_batches(windows, settings.training.batch_size),
+            "steps_an_epoch": steps_an_epoch(windows, settings.training),
             "epochs": settings.training.epochs,
             "loss": settings.training.loss,
         },

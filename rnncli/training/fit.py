@@ -105,9 +105,9 @@ class Fit:
     ids: tuple[SeriesId, ...]
 
 
-def steps_an_epoch(fit: Fit) -> int:
+def steps_an_epoch(train: Windows, settings: schema.Training) -> int:
     """Batches in an epoch."""
-    return fit.settings.steps_per_epoch or count_batches(fit.train, fit.settings.batch_size)
+    return settings.steps_per_epoch or count_batches(train, settings.batch_size)
 
 
 def finished(state: FitState, settings: schema.Training) -> bool:

@@ -9,8 +9,8 @@ from optuna import Trial
 
 from rnncli.config import schema
 from rnncli.config.document import inline, parse_value
-from rnncli.config.schema import Range, Space
 from rnncli.config.tune_rules import UNIT_KEYS, is_whole
+from rnncli.config.tune_schema import Range, Space
 
 Spaces = Mapping[str, Space]
 

@@ -104,11 +104,7 @@ def run_trial(work: Work, is_hopeless: Callable[[int, float], bool], warn: Calla
         return Ended("pruned", None, followed.seconds(), str(stop))
     except Interrupted:
         return Ended("unfinished", None, followed.seconds())
-    except (
-        ConfigError,
-        DataError,
-        DivergedError,
-    ) as error:  # of this trial's keys: without them the data was found good
+    except (ConfigError, DataError, DivergedError) as error:  # by the trial's keys: without them the data was good
         return Ended("failed", None, followed.seconds(), error.problems[0].message)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

@@ -250,7 +250,7 @@ PROBABLE: dict[str, Change] = {
 SPACE = {"training.learning_rate": {"low": 1e-6, "high": 0.1, "log": True}}
 TUNING: dict[str, Any] = {
     **FORECASTING,
-    "training": {**FORECASTING["training"], "epochs": 3, "learning_rate": 0.01},
+    "training": {**FORECASTING["training"], "epochs": 3, "learning_rate": 0.01, "threads": 1},
     "tune": {"parameters": SPACE, "trials": 9},
 }
 TUNED: dict[str, Change] = {
