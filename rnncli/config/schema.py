@@ -58,7 +58,8 @@ class Window(Section):
     origins: Literal["last", "every"] = Field(
         "last",
         description="Where the forecasts that are trained begin: at the newest row of a window, or at every row of it "
-        "(forking sequences), so that one pass over a window trains as many forecasts as it has rows.",
+        "(forking sequences), so that one pass over a window trains as many forecasts as it has rows. Windows are "
+        "fewer then: small batches give enough steps.",
     )
     stride: Count | None = Field(
         None,
