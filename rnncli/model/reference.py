@@ -34,15 +34,20 @@ ACTIVATIONS: dict[str, Activation] = {"tanh": np.tanh, "relu": relu}
 
 
 class Weights:
-    """One layer in one direction: `W` (input), `U` (recurrent), `V` (carry, carry_lstm alone) and the biases."""
+    """One layer in one direction: `W` (input), `U` (recurrent), `V` (carry, carry_lstm alone) and the biases.
 
-    def __init__(self, tensors: Mapping[str, Array], suffix: str) -> None:
+    With `columns` the biases are columns, for steps of several sequences at once: (features, sequences).
+    """
+
+    def __init__(self, tensors: Mapping[str, Array], suffix: str, *, columns: bool = False) -> None:
         self.W = tensors[f"weight_ih_{suffix}"]
         self.U = tensors[f"weight_hh_{suffix}"]
         self.V = tensors.get(f"weight_ch_{suffix}", np.zeros((0, 0), self.W.dtype))
         zero = np.zeros(len(self.W), self.W.dtype)
         self.b_input = tensors.get(f"bias_ih_{suffix}", zero)
         self.b_recurrent = tensors.get(f"bias_hh_{suffix}", zero)
+        if columns:
+            self.b_input, self.b_recurrent = self.b_input[:, None], self.b_recurrent[:, None]
 
 
 def rnn_step(x: Array, state: State, w: Weights, activation: Activation) -> State:

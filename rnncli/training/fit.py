@@ -36,8 +36,8 @@ class FitState:
     Attributes:
         epoch, step: epochs done, and steps done of the epoch under way.
         loss_sum, loss_count: training loss of the epoch under way, by windows.
-        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1, or 0 where no epoch
-            was better than the closed-form map that it began with.
+        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1, or 0
+            where none was better than the closed-form map that training began with.
         best: a copy of the network's state_dict at that epoch.
         stale: epochs since then.
         cuts: how often ``plateau`` has halved the rate.
