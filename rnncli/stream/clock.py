@@ -17,7 +17,7 @@ from typing import Any
 from rnncli.data.calendar import CALENDAR
 from rnncli.data.panel import Columns
 
-Moment = datetime | int | float
+Moment = Any  # a datetime, an int or a float: as the time column is, one kind in a stream
 
 INTEGER, NUMBER = "integer", "number"
 _EPOCH = datetime(1970, 1, 1)
@@ -64,6 +64,7 @@ class Clock:
         self.ahead = functools.lru_cache(_KEPT)(self._ahead)
         self.waves = functools.lru_cache(_KEPT)(functools.partial(_waves, names=columns.calendar))
         self._next = None if columns.frequency is None else _step(columns.frequency)
+        self._expected: dict[Any, Any] = {}
 
     def _ahead(self, time: Moment, count: int) -> list[Any]:
         """The `count` times after one."""
@@ -72,19 +73,25 @@ class Clock:
             return _by_pandas(time, count, self.frequency)
         return [self._next(time, number) for number in range(1, count + 1)]
 
-    def follows(self, time: Moment, before: Moment) -> bool:
+    def follows(self, time: Any, before: Any) -> bool:
         """Whether a time is a step of the frequency after the one before."""
-        expected = self.ahead(before, 1)[0]
+        expected = self._expected.get(before)
+        if expected is None:
+            if len(self._expected) >= _KEPT:
+                self._expected.clear()
+            expected = self._expected[before] = self.ahead(before, 1)[0]
+        if time == expected:
+            return True
         if isinstance(time, datetime):
-            return bool(time == expected)
+            return False
         return math.isclose(time, expected, rel_tol=1e-9, abs_tol=1e-6 * float(self.frequency or 1))
 
 
-def elapsed(time: Moment, before: Moment | None) -> float:
+def elapsed(time: Any, before: Any) -> float:
     """Seconds, or units of a time column of numbers, since the row before; 0 at the first."""
     if before is None:
         return 0.0
-    gap: Any = time - before  # type: ignore[operator]
+    gap = time - before
     return float(gap.total_seconds() if isinstance(gap, timedelta) else gap)
 
 
@@ -101,14 +108,14 @@ def _numbers(form: str) -> tuple[Callable[[str], Moment], Callable[[Moment], str
         return found
 
     if form == INTEGER:
-        return whole, lambda time: str(int(time))  # type: ignore[arg-type]
-    return number, lambda time: f"{float(time):.12g}"  # type: ignore[arg-type]
+        return whole, lambda time: str(int(time))
+    return number, lambda time: f"{float(time):.12g}"
 
 
 def _dates(form: str) -> tuple[Callable[[str], Moment], Callable[[Moment], str]]:
     if since := _SINCE.fullmatch(form):
         size = _STEPS[since[1]]
-        return functools.partial(_counted, size), lambda time: str((time - _EPOCH) // size)  # type: ignore[operator]
+        return functools.partial(_counted, size), lambda time: str((time - _EPOCH) // size)
     local, zulu = form.removesuffix("Z"), form.endswith("Z")
     if " | " in form or not _PLAIN.fullmatch(local):
         return functools.partial(_read_by_pandas, form), functools.partial(_write_by_pandas, form)
@@ -201,7 +208,7 @@ def _by_pandas(time: Moment, count: int, frequency: str) -> list[Any]:
 
     from rnncli.data.clock import follow
 
-    kept = np.datetime64(time, "us") if isinstance(time, datetime) else np.asarray(time)[()]
+    kept: Any = np.datetime64(time, "us") if isinstance(time, datetime) else np.asarray(time)[()]
     return [_as_moment(later) for later in follow(kept, count, frequency)]
 
 

@@ -7,7 +7,6 @@ of one shape here, and the kernels treat every sequence by itself.
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnncli.errors import UsageError
 from rnncli.model.native.kernels import Library, UnavailableError, find
 from rnncli.model.portable import Portable
 from rnncli.model.reference import ACTIVATIONS, STEPS, Weights
@@ -75,14 +75,13 @@ def native_recurrence(network: Portable, library: Library) -> Recurrence:
         ]
         for layer in range(settings.num_layers)
     ]
-    threads = min(os.cpu_count() or 1, 1)
 
     def layer_of(number: int, x: Array, lengths: NDArray[np.int64], state: Array, final: Array) -> Array:
         batch, steps, inputs = x.shape
         output = np.empty((batch, steps, hidden), np.float32)
         before = [np.ascontiguousarray(state[:, part, number]) for part in range(1 + carry)]
         after = [np.empty((batch, hidden), np.float32) for _ in before]
-        sizes = (_CODES.index(settings.cell), settings.nonlinearity == "relu", threads, 0, 0, batch, steps, inputs, hidden)
+        sizes = (_CODES.index(settings.cell), settings.nonlinearity == "relu", 1, 0, 0, batch, steps, inputs, hidden)
         needed = (ctypes.c_int64 * 2)()
         library.sizes(_CALL.pack(*sizes, *[0] * 34), library.index, False, needed)
         scratch = np.empty(needed[1], np.float32)
@@ -119,16 +118,29 @@ def _pair(parts: Sequence[Any]) -> list[int]:
 
 
 def recurrence_of(network: Portable, engine: str) -> tuple[Recurrence, str]:
-    """The recurrence of a network and the name of its engine: ``native`` or ``numpy``; ``auto`` takes what there is.
+    """The recurrence of a network and the name of its engine; ``auto`` takes ``native``, or else ``numpy``.
 
     Kernels that do not give what NumPy gives are not used.
+
+    Raises:
+        UsageError: if the native kernels are asked for, and cannot be had.
     """
+    if engine == "torch":
+        from rnncli.stream.torch_engine import torch_recurrence
+
+        return torch_recurrence(network), "torch"
     by_numpy = numpy_recurrence(network)
-    library = find() if engine != "numpy" else UnavailableError("not asked for")
-    if isinstance(library, UnavailableError):
+    if engine == "numpy":
         return by_numpy, "numpy"
-    by_kernels = native_recurrence(network, library)
-    return (by_kernels, "native") if _agree(network, by_kernels, by_numpy) else (by_numpy, "numpy")
+    library = find()
+    if not isinstance(library, UnavailableError):
+        by_kernels = native_recurrence(network, library)
+        if _agree(network, by_kernels, by_numpy):
+            return by_kernels, "native"
+        library = UnavailableError("the compiled kernels fail their test")
+    if engine == "native":
+        raise UsageError(f"--engine native: {library}", "take --engine auto")
+    return by_numpy, "numpy"
 
 
 def _agree(network: Portable, one: Recurrence, other: Recurrence) -> bool:
@@ -139,4 +151,6 @@ def _agree(network: Portable, one: Recurrence, other: Recurrence) -> bool:
     state = random.uniform(-0.5, 0.5, size=(3, parts, settings.num_layers, settings.hidden_size)).astype(np.float32)
     lengths = np.array([2, 1, 2])
     ours, theirs = one(x, lengths, state), other(x, lengths, state)
-    return bool(np.allclose(ours[0][[0, 2]], theirs[0][[0, 2]], atol=1e-5) and np.allclose(ours[1], theirs[1], atol=1e-5))
+    return bool(
+        np.allclose(ours[0][[0, 2]], theirs[0][[0, 2]], atol=1e-5) and np.allclose(ours[1], theirs[1], atol=1e-5)
+    )

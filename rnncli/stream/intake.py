@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnncli.data.panel import Floats, SeriesId, show_id
+from rnncli.data.panel import Floats, SeriesId
 from rnncli.data.reading.dialect import Dialect, dialect_of
-from rnncli.errors import DataError, Place
+from rnncli.errors import DataError, Place, Problem
 from rnncli.stream.cells import number, numbers
-from rnncli.stream.clock import Clock, Moment, elapsed
+from rnncli.stream.clock import Clock, Moment
 from rnncli.stream.lines import Block
 from rnncli.stream.model import StreamModel
 from rnncli.stream.series import Series
-
-Report = Callable[[int, str, str | None], None]  # line, message, column
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """Rows that were understood, in the order in which they came; with the wide layout a row is one of each series.
-
-    Attributes:
-        slots: (rows,) number of each row's series.
-        times: of each row; None without a time column.
-        values: (rows, columns) in original units, in the order of ``Columns.values``, NaN where a cell is empty.
-        begins: (rows,) whether the series begins here.
-        lines: of each row.
-    """
-
-    slots: NDArray[np.int64]
-    times: list[Moment | None]
-    values: Floats
-    begins: NDArray[np.bool_]
-    lines: list[int]
+from rnncli.stream.turns import Arrivals, Flaw, Read, Turns
 
 
 class Intake:
@@ -50,11 +28,16 @@ class Intake:
         series: where the series are kept.
         clock: reads the time column.
         name: of the input, for messages.
-        report: told of every row that is left out.
+
+    Attributes:
+        header: names of the columns; none before `begin`.
+        problems: what was wrong with rows since this list was emptied, with their lines.
     """
 
-    def __init__(self, model: StreamModel, series: Series, clock: Clock, name: str, report: Report) -> None:
-        self.model, self.series, self.clock, self.name, self.report = model, series, clock, name, report
+    def __init__(self, model: StreamModel, series: Series, clock: Clock, name: str) -> None:
+        self.model, self.clock, self.name = model, clock, name
+        self._turns = Turns(model, series, clock)
+        self.problems: list[Problem] = []
         self.dialect: Dialect = dialect_of(model.config.data)
         self.header: tuple[str, ...] = ()
         columns = model.columns
@@ -64,10 +47,6 @@ class Intake:
             name: {"": math.nan} | {value: float(code) for code, value in enumerate(values, 1)}
             for name, values in columns.categories.items()
         }
-        self._even = model.config.task.kind == "forecasting" and columns.time is not None
-        self._even &= model.config.data.irregular == "error"
-        self._known = {key: number for number, key in enumerate(model.scaler.ids)}
-        self._of_series = model.config.scale.per == "series"
 
     def begin(self, header: Sequence[str], line: int) -> None:
         """Take the names of the columns.
@@ -88,21 +67,24 @@ class Intake:
                 raise DataError(f"two columns are called {name}", "rename one", Place(self.name, line))
         self.header = tuple(header)
 
+    def report(self, line: int, message: str, column: str | None) -> None:
+        """Keep what is wrong with a row."""
+        self.problems.append(Problem(message, place=Place(self.name, line, key=column)))
+
     def take(self, block: Block) -> Arrivals:
         """The rows of a block that can be understood; the others are reported."""
-        bad: dict[int, tuple[str, str | None]] = {}
+        flaws: dict[int, Flaw] = {}
         width = len(self.header)
         kept = [at for at, row in enumerate(block.rows) if len(row) == width and (width > 1 or row)]
         if len(kept) < len(block.rows):
             self._ragged(block, kept)
         rows = block.rows if len(kept) == len(block.rows) else [block.rows[at] for at in kept]
         lines = block.lines if len(kept) == len(block.rows) else [block.lines[at] for at in kept]
-        if not rows:
-            return self._arrivals([], [], np.empty((0, len(self.model.columns.values))), [], [])
-        cells = dict(zip(self.header, zip(*rows, strict=True), strict=True))
-        values = self._values(cells, len(rows), bad)
-        times = self._times(cells, len(rows), bad)
-        return self._settle(cells, values, times, lines, bad)
+        cells = dict(zip(self.header, zip(*rows, strict=True) if rows else [()] * width, strict=True))
+        values = self._values(cells, len(rows), flaws)
+        static = self._statics(cells, flaws)
+        read = Read(self._keys(cells, len(rows)), self._times(cells, len(rows), flaws), values, static, lines, flaws)
+        return self._turns.settle(read, self.report)
 
     def _ragged(self, block: Block, kept: list[int]) -> None:
         fine = set(kept)
@@ -110,7 +92,7 @@ class Intake:
             if at not in fine and row:
                 self.report(block.lines[at], f"{len(row)} fields where the header has {len(self.header)}", None)
 
-    def _values(self, cells: dict[str, Any], count: int, bad: dict[int, tuple[str, str | None]]) -> Floats:
+    def _values(self, cells: dict[str, Any], count: int, flaws: dict[int, Flaw]) -> Floats:
         """(rows, targets + read) numbers of the file's columns, NaN where empty or not read."""
         columns = self.model.columns
         names = (*columns.targets, *columns.read)
@@ -121,18 +103,18 @@ class Intake:
                 codes = self._codes[name]
                 values[:, position] = [codes.get(cell, 0.0) for cell in cells[name]]
             elif name in self._numeric:
-                values[:, position] = self._column(cells[name], name, bad)
+                values[:, position] = self._column(cells[name], name, flaws)
             else:
                 continue
             if needed and np.isnan(values[:, position]).any():
                 for row in np.flatnonzero(np.isnan(values[:, position])).tolist():
-                    bad.setdefault(row, ("an empty cell, and data.missing is error", name))
+                    flaws.setdefault(row, ("an empty cell, and data.missing is error", name))
             if position < len(columns.targets) and self.model.scaler.transform == "log":
                 for row in np.flatnonzero(values[:, position] <= 0).tolist():
-                    bad.setdefault(row, ("the logarithm of a target needs a number above zero", name))
+                    flaws.setdefault(row, ("the logarithm of a target needs a number above zero", name))
         return values
 
-    def _column(self, cells: Sequence[str], name: str, bad: dict[int, tuple[str, str | None]]) -> Floats:
+    def _column(self, cells: Sequence[str], name: str, flaws: dict[int, Flaw]) -> Floats:
         found = numbers(cells, self.dialect)
         if found is not None:
             return found
@@ -141,12 +123,10 @@ class Intake:
             try:
                 found[row] = number(cell, self.dialect)
             except ValueError as error:
-                bad.setdefault(row, (str(error), name))
+                flaws.setdefault(row, (str(error), name))
         return found
 
-    def _times(
-        self, cells: dict[str, Any], count: int, bad: dict[int, tuple[str, str | None]]
-    ) -> list[Moment | None]:
+    def _times(self, cells: dict[str, Any], count: int, flaws: dict[int, Flaw]) -> list[Moment]:
         name = self.model.columns.time
         if name is None:
             return [None] * count
@@ -155,79 +135,23 @@ class Intake:
             return list(map(read, cells[name]))
         except ValueError:
             pass
-        times: list[Moment | None] = []
+        times: list[Moment] = []
         for row, cell in enumerate(cells[name]):
             try:
                 times.append(read(cell))
             except ValueError:
                 times.append(None)
-                bad.setdefault(row, (f"{cell[:60]!r} is not a time like those of training", name))
+                flaws.setdefault(row, (f"{cell[:60]!r} is not a time like those of training", name))
         return times
 
-    def _settle(
-        self,
-        cells: dict[str, Any],
-        values: Floats,
-        times: list[Moment | None],
-        lines: list[int],
-        bad: dict[int, tuple[str, str | None]],
-    ) -> Arrivals:
-        """Give every row its series, in their order; rows that do not follow the one before are left out."""
+    def _keys(self, cells: dict[str, Any], count: int) -> list[SeriesId]:
+        """The series of each row; with the wide layout all go together, and the first stands for them."""
         columns = self.model.columns
-        keys: list[SeriesId]
         if columns.wide:
-            keys = [(columns.targets[0],)] * len(values)  # all series of a row go together
-        else:
-            keys = list(zip(*(cells[name] for name in columns.series), strict=True)) or [()] * len(values)
-        statics = self._statics(cells, bad)
-        kept, slots, begins, gaps = [], [], [], []
-        find, last = self.series.slots.get, self.series.times
-        for row, key in enumerate(keys):
-            slot = find(key, -1)
-            time = times[row]
-            problem = bad.get(row) if bad else None
-            if problem is None and slot < 0:
-                problem = self._stranger(key)
-            starts = slot < 0
-            if problem is None and not starts:
-                before = last[slot]
-                if time is not None and before is not None:
-                    if time <= before:  # type: ignore[operator]
-                        word = "repeats" if time == before else "is before"
-                        problem = (f"the time {word} that of an earlier row of series {show_id(key)}", columns.time)
-                    elif self._even and not self.clock.follows(time, before):
-                        expected = self.clock.write(self.clock.ahead(before, 1)[0])
-                        self.report(lines[row], f"series {show_id(key)} begins anew: {expected} is missing", columns.time)
-                        starts = True
-            if problem is None and statics is not None:
-                problem = self._static_problem(slot, starts, statics[row], key)
-            if problem is not None:
-                self.report(lines[row], *problem)
-                continue
-            if slot < 0:
-                slot = self.series.add(key, columns.targets if columns.wide else None)
-            if starts:
-                self.series.begin(slot, None if statics is None else statics[row])
-            gaps.append(elapsed(time, last[slot]) if columns.elapsed and time is not None else 0.0)
-            last[slot] = time
-            kept.append(row)
-            slots.append(slot)
-            begins.append(starts)
-        derived = self._with_derived(values[kept] if len(kept) < len(values) else values, [times[row] for row in kept], gaps)
-        return self._arrivals(slots, [times[row] for row in kept], derived, begins, [lines[row] for row in kept])
+            return [(columns.targets[0],)] * count
+        return list(zip(*(cells[name] for name in columns.series), strict=True)) or [()] * count
 
-    def _stranger(self, key: SeriesId) -> tuple[str, str | None] | None:
-        """What speaks against a series that was not there before."""
-        columns = self.model.columns
-        if any(part == "" for part in key):
-            return "an empty series id", columns.series[key.index("")]
-        if any("\udc80" <= char <= "\udcff" for part in key for char in part):
-            return f"the id is not {self.dialect.encoding} text", columns.series[0]
-        if self._of_series and not columns.wide and key not in self._known:
-            return f"series {show_id(key)} was not in training, and scale.per is series: its scale is not known", None
-        return None
-
-    def _statics(self, cells: dict[str, Any], bad: dict[int, tuple[str, str | None]]) -> Floats | None:
+    def _statics(self, cells: dict[str, Any], flaws: dict[int, Flaw]) -> Floats | None:
         """(rows, static columns) as they are scaled, NaN where empty."""
         columns = self.model.columns
         if not columns.static:
@@ -236,52 +160,7 @@ class Intake:
         for name in columns.static:
             codes = self._codes.get(name)
             if codes is None:
-                found.append(self._column(cells[name], name, bad))
+                found.append(self._column(cells[name], name, flaws))
             else:
                 found.append(np.array([codes.get(cell, 0.0) for cell in cells[name]]))
         return np.stack(found, axis=1)
-
-    def _static_problem(
-        self, slot: int, starts: bool, own: Floats, key: SeriesId
-    ) -> tuple[str, str | None] | None:
-        if starts or slot < 0:
-            return None
-        known = self.series.static[slot]
-        other = np.flatnonzero(~np.isnan(own) & (own != known))
-        if not len(other):
-            return None
-        return f"another value than before within series {show_id(key)}", self.model.columns.static[int(other[0])]
-
-    def _with_derived(self, values: Floats, times: list[Moment | None], gaps: list[float]) -> Floats:
-        columns = self.model.columns
-        if not columns.derived:
-            return values
-        before = len(columns.targets) + len(columns.past)
-        parts = [values[:, :before], values[:, before:]]
-        if columns.elapsed:
-            parts.insert(1, np.array(gaps).reshape(-1, 1))
-        if columns.calendar:
-            parts.append(np.array([self.clock.waves(time) for time in times]).reshape(len(values), -1))
-        return np.concatenate(parts, axis=1)
-
-    def _arrivals(
-        self, slots: list[int], times: list[Moment | None], values: Floats, begins: list[bool], lines: list[int]
-    ) -> Arrivals:
-        """With the wide layout every row becomes one of each series, which share what is no target."""
-        columns = self.model.columns
-        if not columns.wide:
-            return Arrivals(np.array(slots, np.int64), times, values, np.array(begins, bool), lines)
-        count = len(columns.targets)
-        own = np.concatenate(
-            [values[:, :count].reshape(-1, 1), np.repeat(values[:, count:], count, axis=0)], axis=1
-        )
-        every = (np.array(slots, np.int64)[:, None] + np.arange(count)).reshape(-1)
-        return Arrivals(
-            every,
-            [time for time in times for _ in range(count)],
-            own,
-            np.repeat(np.array(begins, bool), count),
-            [line for line in lines for _ in range(count)],
-        )
-
-

@@ -6,8 +6,9 @@ import codecs
 import csv
 import io
 import os
-import time
-from collections.abc import Callable, Iterator
+import select
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rnncli.data.reading.dialect import Dialect
@@ -29,6 +30,18 @@ class Block:
 
     rows: list[list[str]]
     lines: list[int]
+
+    def before(self, line: int) -> Block:
+        """The rows that start above a line."""
+        count = sum(1 for own in self.lines if own < line)
+        return Block(self.rows[:count], self.lines[:count])
+
+    def pieces(self, first: int, size: int) -> Iterator[Block]:
+        """The rows in pieces of `size`, the first one of `first`."""
+        start, end = 0, first
+        while start < len(self.rows):
+            yield Block(self.rows[start:end], self.lines[start:end])
+            start, end = end, end + size
 
 
 def blocks(name: str, dialect: Dialect, chunks: Iterator[bytes], line: int = 1) -> Iterator[Block]:
@@ -92,18 +105,21 @@ def _block(name: str, text: str, between: str, line: int) -> Block:
     return Block(rows, lines)
 
 
-def read_stream(descriptor: int, grows: bool, due: Callable[[], None]) -> Iterator[bytes]:
-    """What a pipe or a file holds, as it comes; of a file that grows, what is appended to it, without end.
+def arriving(descriptor: int, wake: int, *, grows: bool) -> Iterator[bytes]:
+    """What a pipe or a file holds, as it comes.
 
     Args:
-        due: called whenever nothing more is there for now.
+        descriptor: to read from.
+        wake: another, on which something arrives when reading shall end.
+        grows: whether to wait at the end of a regular file for what is appended to it.
     """
+    grows = grows and stat.S_ISREG(os.fstat(descriptor).st_mode)
     while True:
+        ready, _, _ = select.select([descriptor, wake], [], [])
+        if wake in ready:
+            return
         raw = os.read(descriptor, PIECE)
         if raw:
             yield raw
-        elif not grows:
+        elif not grows or select.select([wake], [], [], POLL_SECONDS)[0]:
             return
-        else:
-            due()
-            time.sleep(POLL_SECONDS)

@@ -19,10 +19,11 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Place, UsageError
-from rnncli.inspection import networks
-from rnncli.model.portable import Portable
+from rnncli.model.portable import Portable, PortableMean, build
 from rnncli.stored import RESTORE, saved_parts, saved_residuals
 from rnncli.tasks.task import Task, task_of
+
+_GROUP = "network."
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ def load_stream_model(run: Path) -> StreamModel:
     task = task_of(config, columns)
     sizes = task.sizes()
     try:
-        found = [Portable(config.model, sizes, weights) for _, weights in networks(stored)]
+        weights = {name.removeprefix(_GROUP): part for name, part in stored.tensors.items() if name.startswith(_GROUP)}
+        network = build(config.model, sizes, weights)
+        found = list(network.members) if isinstance(network, PortableMean) else [network]
         if len(found) != config.training.seeds:
             raise ValueError(f"{len(found)} networks")
-        for network in found:
-            _try_out(network)
+        for member in found:
+            _try_out(member)
     except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(f"not the tensors of its config: {error}"[:200], RESTORE, Place(str(path))) from None
     digest = hashlib.sha256()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnncli.data.panel import Floats, SeriesId
+from rnncli.data.panel import SeriesId
 from rnncli.stream.clock import Moment
 from rnncli.stream.model import StreamModel
+
+Slots = NDArray[np.int64]
+Mark = tuple[int, dict[SeriesId, int], list[Moment | None]]
 
 _FIRST = 16  # series for which there is room at the start
 
@@ -44,7 +48,6 @@ class Series:
         self.point = np.full((_FIRST, targets), np.nan)
         self.alpha = np.tile(self._alpha, (_FIRST, targets, 1))
         self.memory = {name: np.repeat(part[None], _FIRST, axis=0) for name, part in memory.items()}
-        self._width = len(model.columns.targets) if model.columns.wide else 1
 
     def add(self, key: SeriesId, names: Sequence[str] | None = None) -> int:
         """Make room for a series, or for the series that the wide layout has in a row; the number of the first."""
@@ -58,16 +61,22 @@ class Series:
             self.times.append(None)
         return slot
 
-    def begin(self, slot: int, static: Floats | None) -> None:
-        """Let a series, or those of a row, begin: nothing is known of what was before."""
-        some = slice(slot, slot + self._width)
+    def begin(self, some: Slots) -> None:
+        """Let series begin: nothing is known of what was before."""
         self.newest[some] = 0
         self.point[some] = np.nan
         self.alpha[some] = self._alpha
-        if static is not None:
-            self.static[some] = static
         for name, start in self._start.items():
             self.memory[name][some] = start
+
+    def mark(self) -> Mark:
+        """Which series there are, and their newest times."""
+        return len(self.ids), dict(self.slots), list(self.times)
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget the series that were added since a mark, and newer times."""
+        count, self.slots, self.times = mark
+        del self.ids[count:]
 
     def _grow(self) -> None:
         def twice(part: np.ndarray) -> np.ndarray:

@@ -47,10 +47,12 @@ def test_where_no_epoch_is_better_by_enough_the_closed_form_alone_is_the_model(t
 
 
 def test_an_epoch_that_is_better_by_enough_takes_the_place_of_the_closed_form(tmp_path: Path) -> None:
-    values = [0.3]
+    skip, values = {**SKIP, "hidden_size": 32}, [0.3]
     while len(values) < 400:  # the logistic map, of which a linear one knows nothing
         values.append(3.9 * values[-1] * (1 - values[-1]))
-    model = fit(pd.DataFrame({"y": values}), tmp_path, _values(learning_rate=0.01, epochs=20, min_delta=0.01) | {"model": {**SKIP, "hidden_size": 32}})
+    model = fit(
+        pd.DataFrame({"y": values}), tmp_path, _values(learning_rate=0.01, epochs=20, min_delta=0.01) | {"model": skip}
+    )
     assert _best_epoch(tmp_path) > 0
     assert torch.any(model.network.state_dict()["decoder.out.weight"])
 
