@@ -111,6 +111,13 @@ def predict(
         return
     given = {"--on-bad-row": on_bad_row, "--state-in": state_in, "--state-out": state_out, "--state-every": state_every}
     _no_effect("without", {name: value is not None for name, value in given.items()})
+    if not every and device in ("auto", "cpu") and engine in ("auto", "numpy"):
+        from rnncli.cli.predict_small import print_small
+
+        if print_small(Path(run), data, (quantiles, intervals, context, engine)):
+            return
+    if engine == "numpy":
+        raise UsageError("--engine numpy reads one plain file for the answers to its last rows", "take --engine auto")
     from rnncli.cli.predict_run import predict_tables
 
     predict_tables(Path(run), data, (quantiles, intervals, every, context), engine, device)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnncli.data.panel import Floats
+from rnncli.data.panel import Floats, SeriesId
 from rnncli.errors import Problem, UsageError
-from rnncli.stream.clock import Clock
+from rnncli.stream.clock import Clock, Moment
 from rnncli.stream.engines import Array
 from rnncli.stream.intake import Intake
 from rnncli.stream.levels import Levels
@@ -20,6 +20,8 @@ from rnncli.stream.series import Series
 from rnncli.stream.text import Text
 from rnncli.stream.turns import Arrivals
 from rnncli.tasks.forecasting import Forecasting
+
+Answers = tuple[list[SeriesId], list[Moment], Floats, Floats | None]  # ids, times, answers and scores
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Following:
         context: answers from so many newest rows, computed again for every row; None for the model's own way.
         engine: ``auto``, ``numpy`` or ``native``.
         as_json: JSON lines in place of CSV.
+        scored: whether anomaly scores go with a forecast.
     """
 
     quantiles: bool = False
@@ -39,6 +42,7 @@ class Following:
     context: int | None = None
     engine: str = "auto"
     as_json: bool = False
+    scored: bool = True
 
 
 @dataclass
@@ -77,7 +81,8 @@ class Follower:
         self._quantiles = tuple(model.config.task.quantiles or ()) if wanted.quantiles else ()
         endings = ["pred", *(f"q{level * 100:g}" for level in self._quantiles)]
         endings += [f"{end}{level:g}" for level in wanted.levels for end in ("lo", "hi")]
-        self.text = Text(model, clock, endings, scored=self._levels is not None, as_json=wanted.as_json)
+        scored = self._levels is not None and wanted.scored
+        self.text = Text(model, clock, endings, scored=scored, as_json=wanted.as_json)
 
     def _check_wanted(self) -> None:
         model, wanted = self.model, self.wanted
@@ -111,9 +116,23 @@ class Follower:
 
     def _answered(self, rows: Arrivals) -> str:
         """The lines of the answers to rows whose series go on, or begin with their first row here."""
+        ids, times, answer, scores = self.answers(rows)
+        self.written += len(ids) * (self.model.config.task.horizon or 1)
+        return self.text.write(ids, times, answer, scores)
+
+    def answers(self, rows: Arrivals, last: bool = False) -> Answers:
+        """The answers to rows whose series go on, or begin with their first row here.
+
+        Args:
+            last: answer the newest row of each series alone.
+        """
         model, series = self.model, self.series
         series.begin(rows.slots[rows.begins])
         scaled, inputs = self._inputs(rows)
+        if last:
+            wanted = _newest(rows.slots)
+            self.network.read(series, rows.slots[~wanted], inputs[~wanted], self._static(rows.slots[~wanted]))
+            rows, scaled, inputs = rows.part(np.flatnonzero(wanted)), scaled[wanted], inputs[wanted]
         outputs, level, spread = self.network.outputs(
             series, rows.slots, inputs, self._static(rows.slots), self._ahead(rows)
         )
@@ -128,8 +147,7 @@ class Follower:
             answer = _side_by_side(answer, count)
             scores = None if scores is None else scores.reshape(-1, count)
             ids, times = ids[::count], times[::count]
-        self.written += len(ids) * (model.config.task.horizon or 1)
-        return self.text.write(ids, times, answer, scores)
+        return ids, times, answer, scores
 
     def _inputs(self, rows: Arrivals) -> tuple[Floats, Array]:
         """(rows, columns) scaled values, and what the network reads of them: gaps filled, and flags if it has any."""
@@ -194,6 +212,14 @@ class Follower:
                 for number in range(len(self.wanted.levels)):
                     columns += [scaler.invert(point + sign * reach[..., number], own) for sign in (-1, 1)]
         return np.stack(columns, axis=-1).reshape(len(point), task.horizon, -1), scores
+
+
+def _newest(slots: np.ndarray) -> np.ndarray:
+    """(rows,) whether a row is the last of its series."""
+    _, places = np.unique(slots[::-1], return_index=True)
+    found = np.zeros(len(slots), bool)
+    found[len(slots) - 1 - places] = True
+    return found
 
 
 def _line(problem: Problem) -> int:

@@ -101,6 +101,11 @@ def carries(config: schema.Config) -> bool:
     )
 
 
+def streams(config: schema.Config, columns: Columns) -> bool:
+    """Whether a model can answer rows as they come."""
+    return _reason(config, columns) is None
+
+
 def check_streams(config: schema.Config, columns: Columns) -> None:
     """Refuse a model that cannot answer rows as they come.
 

@@ -41,6 +41,9 @@ class Answering(Protocol):
             ahead: (rows, horizon, columns known ahead), or None.
         """
 
+    def read(self, series: Series, slots: Slots, inputs: Array, static: Array | None) -> None:
+        """Take rows into memory that nobody wants an answer to."""
+
 
 def answering(model: StreamModel, engine: str, context: int | None) -> Answering:
     """What gives a model's outputs: its state, or windows where it needs them or `context` asks for them."""
@@ -69,15 +72,25 @@ class Carried:
     ) -> tuple[Array, Array, Array]:
         """See `Answering`."""
         sizes = self.networks[0].sizes
+        states = self._states(series, slots, inputs, static)
+        found = [_in_rows(network, own, ahead) for network, own in zip(self.networks, states, strict=True)]
+        outputs = found[0] if len(found) == 1 else np.stack(found).mean(0)
+        level = inputs[:, : sizes.targets] if self._levelled else np.zeros((len(inputs), sizes.targets), np.float32)
+        return outputs, level, np.ones_like(level)
+
+    def read(self, series: Series, slots: Slots, inputs: Array, static: Array | None) -> None:
+        """See `Answering`."""
+        self._states(series, slots, inputs, static)
+
+    def _states(self, series: Series, slots: Slots, inputs: Array, static: Array | None) -> list[Array]:
+        """(rows, hidden) the top states of each network after each row."""
         found = []
         for number, (network, recurrence) in enumerate(zip(self.networks, self._recurrences, strict=True)):
             x = network.inputs("past", inputs)
             if static is not None:
                 x = np.concatenate([x, network.inputs("static", static)], axis=1)
-            found.append(_in_rows(network, _run(recurrence, series.memory["state"], number, slots, x), ahead))
-        outputs = found[0] if len(found) == 1 else np.stack(found).mean(0)
-        level = inputs[:, : sizes.targets] if self._levelled else np.zeros((len(inputs), sizes.targets), np.float32)
-        return outputs, level, np.ones_like(level)
+            found.append(_run(recurrence, series.memory["state"], number, slots, x))
+        return found
 
 
 def _run(recurrence: Recurrence, states: Array, member: int, slots: Slots, x: Array) -> Array:
@@ -141,8 +154,7 @@ class Windowed:
         spread = np.ones_like(level)
         rows, counts = series.memory["rows"], series.memory["count"]
         for at, slot in enumerate(slots.tolist()):
-            rows[slot, counts[slot] % self.context] = inputs[at]
-            counts[slot] += 1
+            self.read(series, slots[at : at + 1], inputs[at : at + 1], None)
             window = _newest(rows[slot], int(counts[slot]))
             window, level[at], spread[at] = self._levelled(window, sizes.targets)
             arguments = (
@@ -155,6 +167,13 @@ class Windowed:
             found = [network.forward(*arguments).reshape(-1)[-sizes.outputs :] for network in self.networks]
             outputs[at] = found[0] if len(found) == 1 else np.stack(found).mean(0)
         return outputs, level, spread
+
+    def read(self, series: Series, slots: Slots, inputs: Array, static: Array | None) -> None:
+        """See `Answering`."""
+        rows, counts = series.memory["rows"], series.memory["count"]
+        for slot, row in zip(slots.tolist(), inputs, strict=True):
+            rows[slot, counts[slot] % self.context] = row
+            counts[slot] += 1
 
     def _levelled(self, window: Array, targets: int) -> tuple[Array, Array, Array]:
         """A window less its level, as ``data.windows`` takes it off; with forking sequences it stays in."""

@@ -6,7 +6,7 @@ import functools
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -67,6 +67,10 @@ class Text:
         """The first line of CSV; JSON has none."""
         return "" if self._as_json else _csv(self.columns)
 
+    def rows(self, ids: list[SeriesId], times: list[Moment], answer: Floats) -> Iterator[list[Any]]:
+        """Some answers as rows of values, without scores; the text must have been made for JSON."""
+        return self._rows(ids, self._steps(times, answer, None))
+
     def write(self, ids: list[SeriesId], times: list[Moment | None], answer: Floats, scores: Floats | None) -> str:
         """Some answers as lines.
 
@@ -76,12 +80,15 @@ class Text:
             answer: (rows, horizon, columns) of a forecast, (rows, columns) else: in original units, or odds.
             scores: (rows, targets) of the values that arrived, NaN where there is none.
         """
+        steps = self._steps(times, answer, scores)
+        return "".join(map(self._object, self._rows(ids, steps))) if self._as_json else self._lines(ids, steps)
+
+    def _steps(self, times: list[Moment], answer: Floats, scores: Floats | None) -> list[list[Column]]:
+        """The columns of each step of the horizon; of one, where there is no horizon."""
         if self._horizon:
-            steps = self._forecasts(times, answer, scores)
-        else:
-            when = [Column("%s", [self._quoted(self._clock.write(time)) for time in times])] if self._timed else []
-            steps = [[*when, *self._words(answer), *self._numbers(answer)]]
-        return self._objects(ids, steps) if self._as_json else self._lines(ids, steps)
+            return self._forecasts(times, answer, scores)
+        when = [Column("%s", [self._quoted(self._clock.write(time)) for time in times])] if self._timed else []
+        return [[*when, *self._words(answer), *self._numbers(answer)]]
 
     def _forecasts(self, times: list[Moment | None], answer: Floats, scores: Floats | None) -> list[list[Column]]:
         """The columns of each step of the horizon."""
@@ -120,11 +127,11 @@ class Text:
         filled = [cells for columns in steps for cells in (starts, *(column.values for column in columns))]
         return template * len(ids) % tuple(chain.from_iterable(zip(*filled, strict=True)))
 
-    def _objects(self, ids: list[SeriesId], steps: list[list[Column]]) -> str:
-        """Lines of JSON."""
-        rows = zip(*(zip(*(column.values for column in columns), strict=True) for columns in steps), strict=True)
-        keys = ([] if self._wide else key for key in ids)
-        return "".join(self._object([*key, *step]) for key, row in zip(keys, rows, strict=True) for step in row)
+    def _rows(self, ids: list[SeriesId], steps: list[list[Column]]) -> Iterator[list[Any]]:
+        """The values of each line."""
+        answers = zip(*(zip(*(column.values for column in columns), strict=True) for columns in steps), strict=True)
+        for key, answer in zip(ids, answers, strict=True):
+            yield from ([*(() if self._wide else key), *step] for step in answer)
 
     def _numbers(self, values: Floats) -> list[Column]:
         """(rows, columns) numbers; the cells of those that are not known are empty."""

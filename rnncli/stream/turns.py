@@ -53,9 +53,10 @@ class Arrivals:
     values: Floats
     begins: NDArray[np.bool_]
 
-    def part(self, some: slice) -> Arrivals:
+    def part(self, some: slice | NDArray[np.int64]) -> Arrivals:
         """Some of the rows."""
-        return Arrivals(self.slots[some], self.times[some], self.values[some], self.begins[some])
+        times = self.times[some] if isinstance(some, slice) else [self.times[row] for row in some.tolist()]
+        return Arrivals(self.slots[some], times, self.values[some], self.begins[some])
 
 
 class Turns:
