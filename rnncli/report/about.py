@@ -85,6 +85,8 @@ def _network(subject: Subject) -> str:
     return f"The network: {words.get(model.cell, model.cell.upper())}, {layers}{ways}{more}.{several}"
 
 
+_STEPS = {"MS": "month", "ME": "month", "D": "day", "1D": "day", "h": "hour", "7D": "7 days", "min": "minute"}
+_LEVELS = {"last": "last value", "mean_std": "mean and spread"}
 _PIECES: dict[str, Any] = {
     "nonlinearity": None,
     "bias": True,
@@ -118,7 +120,7 @@ def _scaling(subject: Subject) -> str:
         f"Values are scaled ({config.scale.kind}) by the training rows of {whose}"
     )  # fmt: skip
     log = ", after their logarithm was taken" if config.window.transform == "log" else ""
-    level = f"; of each window the {config.window.normalise.replace('_', ' and ')} is taken off and put back" if (
+    level = f"; of each window the {_LEVELS[config.window.normalise]} is taken off and put back" if (
         config.window.normalise not in (None, "none")
     ) else ""  # fmt: skip
     return f"{scale}{log}{level}."
@@ -133,13 +135,15 @@ def _data(subject: Subject) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of headers and rows", f"<code>{text(subject.tables.digest())}</code>{_is_it(subject)}"
     yield "Rows", number(len(subject.tables))
     lengths = panel.lengths()
-    span = f", {number(int(lengths.min()))} to {number(int(lengths.max()))} rows each" if len(panel) > 1 else ""
-    yield "Series", f"{number(len(panel))}{span}"
+    least, most = number(int(lengths.min())), number(int(lengths.max()))
+    span = f"{least} rows each" if least == most else f"{least} to {most} rows each"
+    yield "Series", f"{number(len(panel))}, {span}" if len(panel) > 1 else "1"
     if columns.time is not None:
         ends = clock.write(np.array([panel.times.min(), panel.times.max()]), columns.time_format)
-        often = f", a row every {text(columns.frequency)}" if columns.frequency else ""
+        often = f", a row every {text(_STEPS.get(columns.frequency, columns.frequency))}" if columns.frequency else ""
         season = f", {columns.season} rows a season" if columns.season > 1 else ""
-        yield f"Time ({name(columns.time)})", f"{text(ends[0])} to {text(ends[1])}{often}{season}"
+        column = f"<code>{name(columns.time)}</code>"
+        yield "Time column", f"{column}: {text(ends[0])} to {text(ends[1])}{often}{season}"
 
 
 def _is_it(subject: Subject) -> str:

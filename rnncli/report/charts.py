@@ -11,8 +11,8 @@ from rnncli.data.panel import Floats
 from rnncli.report.axes import Axis, limits, log_ticks, tick_label, ticks
 from rnncli.report.markup import plain_name, text
 
-WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 14, 42
+WIDTH, HEIGHT = 400, 250
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 42
 DOTS = 1500  # more are drawn as a density
 
 
@@ -146,7 +146,7 @@ def _legend(areas: Sequence[tuple[str, str]], lines: Sequence[tuple[str, str]]) 
     parts, x, y = [], float(LEFT), 12.0
     for label, kind in (*lines, *areas):
         shown = plain_name(label, 28)
-        width = 26 + 6.6 * min(len(label), 28) + 12
+        width = 26 + 7.4 * min(len(label), 28) + 14
         if x + width > WIDTH and x > LEFT:
             x, y = float(LEFT), y + 18
         drawn = f"M{x:g} {y - 4:g}h20" if "band" not in kind else f"M{x:g} {y - 9:g}h20v10h-20z"
@@ -245,7 +245,7 @@ def bar_chart(look: Look, rows: Sequence[tuple[str, float, str]]) -> str:
     """A bar to the right for each (name, value, kind), with its value."""
     height, left = 26, 130
     known = [value for _, value, _ in rows if np.isfinite(value)]
-    x = Axis(0, max([*known, 1e-12]), left, WIDTH - 70)
+    x = Axis(0, max([*known, 1e-12]), left, WIDTH - 64)
     parts = []
     for position, (label, value, kind) in enumerate(rows):
         y = position * height

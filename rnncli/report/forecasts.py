@@ -36,7 +36,7 @@ def forecasts(subject: Subject, judged: Judged) -> str:
     count = len(judged.windows)
     lead = (
         f"{count:,} windows were forecast on the {judged.part} part, each from rows that come before it. "
-        "The dark line is what came."
+        "The thin line is what came."
     )
     return (
         paragraph(text(lead))
@@ -136,7 +136,7 @@ def _labels(subject: Subject, some: Answered, count: int) -> list[tuple[float, s
     """Times at a few places of a chart that ends with the horizon."""
     panel, horizon = subject.data.panel, subject.model.task.horizon
     first = int(some.origins[0]) + horizon - count
-    places = spread_over(count)
+    places = spread_over(count, 3)
     rows = np.minimum(first + np.array(places, dtype=np.int64), len(panel.times) - 1)
     if subject.model.columns.time is None:
         numbers = [str(int(row - panel.offsets[some.series[0]]) + 1) for row in rows]

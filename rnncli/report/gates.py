@@ -121,8 +121,8 @@ def gates(subject: Subject, windows: Windows, which: int) -> str:
     several = "first " if len(members_of(subject.model.network)) > 1 else ""
     lead = (
         f"One window of real data{series}, from {text(begin)} to {text(end)}, through the {several}network: {len(x):,} "
-        "steps from left to right, the state zero before the first. Gates go from 0 (dark) to 1 (bright), states and "
-        "candidates from −1 (blue) over 0 (pale) to 1 (orange)."
+        f"steps{_wide(subject)} from left to right, the state zero before the first. Gates go from 0 (dark) to 1 "
+        "(bright), states and candidates from −1 (blue) over 0 (pale) to 1 (orange)."
     )
     less = ""
     if len(layers) > LAYERS:
@@ -133,6 +133,12 @@ def gates(subject: Subject, windows: Windows, which: int) -> str:
     for each in layers[:LAYERS]:
         figures += [_strip(each, key) for key in each.values]
     return paragraph(lead + less) + grid(figures)
+
+
+def _wide(subject: Subject) -> str:
+    """How many rows a step holds, where it is not one."""
+    segment = subject.model.config.model.segment
+    return f" of {segment} rows" if isinstance(segment, int) and segment > 1 else ""
 
 
 def _input(x: Floats) -> str:

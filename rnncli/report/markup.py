@@ -37,7 +37,7 @@ def number(value: Any, digits: int = 4) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     size = abs(value)
-    if size >= 10**digits and size < 1e9:
+    if 1000 <= size < 1e9:
         return f"{value:,.0f}".replace("-", "−")
     return f"{value:.{digits}g}".replace("-", "−")
 
@@ -64,7 +64,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], k
     body = "".join(_row(row) for row in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_label(caption)}"><table{_class(kind)}>'
-        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<caption><span>{caption}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -189,7 +189,7 @@ def by_series(subject: Subject, judged: Judged) -> str:
     metric = _ranked_by(next(iter(rows.values())), rows)
     sign = -1 if METRICS[metric].smaller is False else 1
     order = sorted(rows, key=lambda series: -sign * _low(rows[series][metric], sign))[:WORST]
-    shown = [key for key in next(iter(rows.values())) if key != "mse"]
+    shown = [key for key in next(iter(rows.values())) if key not in ("mse", "scaled_mse") and "interval" not in key]
     best = _reference(subject)
     others = judged.scored.baselines[best].by_series() if best in judged.scored.baselines else {}
     head = ["series", *(f"{key} ↓" if key == metric else key for key in shown)]

@@ -35,7 +35,7 @@ def _example(subject: Subject, judged: Judged) -> str:
     some = some[np.argsort(judged.origins[some])][-STEPS:]
     rows, truth, answer = judged.origins[some] - 1, judged.truth[some], judged.answer[some]
     shown = time_labels(subject.data.panel.times[rows], subject.model.columns.time_format)
-    ticks = [(float(place), shown[place]) for place in spread_over(len(rows))]
+    ticks = [(float(place), shown[place]) for place in spread_over(len(rows), 3)]
     columns = subject.model.columns
     if columns.labels is not None:
         drawn = _strips(columns.labels, truth[:, 0], answer.argmax(1), ticks)
@@ -68,16 +68,21 @@ def _strips(words: tuple[str, ...], truth: Floats, said: np.ndarray, ticks: list
                 f'<rect class="{hue}" x="{LEFT + first * step:.2f}" y="{y}" width="{(last - first) * step:.2f}" '
                 f'height="34"><title>{text(title)}</title></rect>'
             )
-    parts += [_tick(place, label, step) for place, label in ticks]
+    parts.append(_ticks(ticks, len(truth), 106))
     used = sorted({int(code) for code in np.concatenate([truth[np.isfinite(truth)], said])})
     legend, height = _hues(words, used)
     return drawing("Classes over time, truth above the model", "".join(parts) + legend, height)
 
 
-def _tick(place: float, label: str, step: float) -> str:
-    at = LEFT + (place + 0.5) * step
-    anchor = "start" if at < LEFT + 20 else "end" if at > WIDTH - RIGHT - 20 else "mid"
-    return f'<text x="{at:.1f}" y="106" class="{anchor}">{plain_name(label, 20)}</text>'
+def _ticks(ticks: list[tuple[float, str]], rows: int, y: float) -> str:
+    """Labels below strips; those at the ends stay inside."""
+    parts, step = [], (WIDTH - LEFT - RIGHT) / rows
+    for place, label in ticks:
+        first, last = place == 0, place == rows - 1
+        at = LEFT if first else WIDTH - RIGHT if last else LEFT + (place + 0.5) * step
+        anchor = "start" if first else "end" if last else "mid"
+        parts.append(f'<text x="{at:.1f}" y="{y:g}" class="{anchor}">{plain_name(label, 20)}</text>')
+    return "".join(parts)
 
 
 def _hues(words: tuple[str, ...], used: list[int]) -> tuple[str, float]:
@@ -112,10 +117,7 @@ def _rolls(names: tuple[str, ...], truth: Floats, odds: Floats, ticks: list[tupl
         parts.append(picture(uri, LEFT, y, wide, high))
         parts.append(f'<text x="{LEFT - 6}" y="{y + high / 2 + 4:g}" class="end">{label}</text>')
     bottom = 8 + 2 * (high + 10) + 8
-    for place, label in ticks:
-        at = LEFT + (place + 0.5) * wide / len(truth)
-        anchor = "start" if at < LEFT + 20 else "end" if at > WIDTH - RIGHT - 20 else "mid"
-        parts.append(f'<text x="{at:.1f}" y="{bottom}" class="{anchor}">{plain_name(label, 20)}</text>')
+    parts.append(_ticks(ticks, len(truth), bottom))
     title = f"{len(names)} columns over time, the first lowest: truth, and below it the odds of 1, dark 0 to bright 1"
     return drawing(title, "".join(parts), bottom + 8)
 
