@@ -13,6 +13,7 @@ from rnncli.report.markup import plain_name, text
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 42
+GAP = 8  # before a legend
 DOTS = 1500  # more are drawn as a density
 
 
@@ -143,12 +144,12 @@ def axis_names(x_name: str, y_name: str, bottom: float, top: float) -> str:
 
 def _legend(areas: Sequence[tuple[str, str]], lines: Sequence[tuple[str, str]]) -> tuple[str, float]:
     """The legend and where the chart below it begins."""
-    parts, x, y = [], float(LEFT), 12.0
+    parts, x, y = [], float(GAP), 12.0
     for label, kind in (*lines, *areas):
         shown = plain_name(label, 28)
         width = 26 + 7.4 * min(len(label), 28) + 14
-        if x + width > WIDTH and x > LEFT:
-            x, y = float(LEFT), y + 18
+        if x + width > WIDTH + GAP and x > GAP:
+            x, y = float(GAP), y + 18
         drawn = f"M{x:g} {y - 4:g}h20" if "band" not in kind else f"M{x:g} {y - 9:g}h20v10h-20z"
         parts.append(f'<path class="{kind}" d="{drawn}"/><text x="{x + 26:g}" y="{y:g}">{shown}</text>')
         x += width

@@ -65,11 +65,10 @@ def choose(judged: Judged) -> list[Chosen]:
         for place, why in ((order[(len(order) - 1) // 2], "a middling one"), (order[-1], "the worst")):
             window, target = divmod(int(place), errors.shape[1])
             found.append(Chosen(window, target, why))
-    kept: list[Chosen] = []
+    reasons: dict[tuple[int, int], list[str]] = {}
     for each in found:
-        if all((each.window, each.target) != (other.window, other.target) for other in kept):
-            kept.append(each)
-    return kept
+        reasons.setdefault((each.window, each.target), []).append(each.why)
+    return [Chosen(*place, " and ".join(why)) for place, why in reasons.items()]
 
 
 def _figure(subject: Subject, judged: Judged, chosen: Chosen) -> str:
