@@ -60,9 +60,8 @@ def _question(subject: Subject) -> str:
         where = "to every row" if subject.kind == "tagging" else "to a whole series"
         return f"It gives {targets}, {which}, {where}."
     if subject.kind == "tagging":
-        return f"It gives {'the odds that' if columns.binary else ''} {targets} {'is 1' if columns.binary else ''} " + (
-            "for every row."
-        )
+        what = f"the odds that each of {targets} is 1" if columns.binary else targets
+        return f"It gives {what}, for every row."
     return f"It estimates {targets} at the newest row, from that row and {past}."
 
 
@@ -133,6 +132,8 @@ def _data(subject: Subject) -> Iterator[tuple[str, str]]:
     more = f"<br>and {len(files) - _NAMES:,} more" if len(files) > _NAMES else ""
     yield "Files" if len(files) > 1 else "File", listed + more
     yield "SHA-256 of headers and rows", f"<code>{text(subject.tables.digest())}</code>{_is_it(subject)}"
+    if subject.changed:
+        yield "SHA-256 when it was trained", f"<code>{text(subject.made_with['data_sha256'])}</code>"
     yield "Rows", number(len(subject.tables))
     lengths = panel.lengths()
     least, most = number(int(lengths.min())), number(int(lengths.max()))
@@ -215,12 +216,14 @@ def _made_with(subject: Subject) -> Iterator[tuple[str, str]]:
 
 def _again(subject: Subject) -> str:
     """The command that trains the same model; shell characters in names are quoted."""
-    config = f"{subject.run.rstrip('/')}/config.yaml"
-    command = f"rnncli train {shlex.quote(config)} --out {shlex.quote(subject.run.rstrip('/') + '-again')}"
-    hint = "On the same processor, and with the same versions, it comes to the same weights to the last bit."
-    if not subject.made_with:
+    made, folder = subject.made_with, subject.run.rstrip("/")
+    if not made:
         return paragraph("Without the folder of the run its config.yaml is not at hand; below is what it holds.")
-    return f"<pre>{text(command)}</pre>{paragraph(hint)}"
+    data = " < DATA" if subject.model.config.data.path == "-" else ""
+    command = f"rnncli train {shlex.quote(f'{folder}/config.yaml')} --out {shlex.quote(f'{folder}-again')}{data}"
+    exactly = made.get("engine") == "native" and made.get("device") == "cpu"
+    same = "with the same versions it comes to the same weights" + ("" if exactly else ", but for rounding")
+    return f"<pre>{text(command)}</pre>{paragraph(f'On the same kind of processor and {same}.')}"
 
 
 def context_of(subject: Subject) -> int:

@@ -12,7 +12,7 @@ from rnncli.report.axes import Axis, limits, log_ticks, tick_label, ticks
 from rnncli.report.markup import plain_name, text
 
 WIDTH, HEIGHT = 400, 250
-LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 42
+LEFT, RIGHT, TOP, BOTTOM = 66, 12, 14, 42
 GAP = 8  # before a legend
 DOTS = 1500  # more are drawn as a density
 
@@ -137,7 +137,7 @@ def axis_names(x_name: str, y_name: str, bottom: float, top: float) -> str:
     middle, height = (LEFT + WIDTH - RIGHT) / 2, (top + bottom) / 2
     parts = f'<text x="{middle:g}" y="{bottom + 35:.1f}" class="mid">{plain_name(x_name, 50)}</text>' if x_name else ""
     if y_name:
-        turned = f'transform="translate(11 {height:.1f}) rotate(-90)"'
+        turned = f'transform="translate(10 {height:.1f}) rotate(-90)"'
         parts += f'<text {turned} class="mid">{plain_name(y_name, 26)}</text>'
     return parts
 

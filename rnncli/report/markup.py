@@ -70,11 +70,11 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], k
 
 def _row(cells: Sequence[str]) -> str:
     first, *others = cells
-    kind = ' class="best"' if any(cell.endswith("★</b>") for cell in cells[:1]) else ""
-    return f'<tr{kind}><th scope="row">{first}</th>{"".join(_cell(cell) for cell in others)}</tr>'
+    return f'<tr><th scope="row">{first}</th>{"".join(map(_cell, others))}</tr>'
 
 
 def _cell(content: str) -> str:
+    """A cell; those that bring their own element have a style of their own."""
     return content if content.startswith("<td") else f"<td>{content}</td>"
 
 

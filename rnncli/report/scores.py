@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,17 @@ def verdict_section(subject: Subject) -> str:
     said = paragraph(" ".join(text(line) for line in sentences), "verdict good" if good else "verdict bad")
     if not result["baselines"]:
         said = paragraph("No baselines were asked for (evaluation.baselines: []), so there is nothing to compare with.")
-    return said + _missing(subject) + _scores_table(result) + _comparison(result)
+    return said + _missing(subject) + _of_then(subject) + _scores_table(result) + _comparison(result)
+
+
+def _of_then(subject: Subject) -> str:
+    if not subject.changed:
+        return ""
+    return paragraph(
+        "The data is not what it was when the run was trained. These scores are of then; the answers further down are "
+        "to the data as it is now, whose held-out parts may hold rows that were trained on.",
+        "warning",
+    )
 
 
 def _missing(subject: Subject) -> str:
@@ -68,7 +77,7 @@ def _scores_table(result: dict[str, Any]) -> str:
         f"Scores on the {part} part{told}; ★ marks the best of each column. Skill is what the model takes off the best "
         f"baseline's error."
     )
-    return table(caption, ["", *map(text, names)], lines, "scores")
+    return table(caption, ["scores", *map(text, names)], lines, "scores")
 
 
 def _best(rows: dict[str, dict[str, float | None]], metric: str) -> str | None:
@@ -216,8 +225,3 @@ def _ranked_by(first: dict[str, float], rows: dict[int, dict[str, float]]) -> st
 
 def _low(value: float, sign: int) -> float:
     return value if math.isfinite(value) else -sign * math.inf
-
-
-def listed_parts(subject: Subject) -> Iterator[str]:
-    """Names of the parts that have scores."""
-    yield from (part for part in ("validation", "test") if subject.result[part])

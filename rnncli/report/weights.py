@@ -49,13 +49,14 @@ def _lead(found: dict[str, Any], members: int, places: int, keys: Any) -> str:
 
 def _figure(key: tuple[int, str, str], group: list[Block], rows: list[dict[str, Any]]) -> str:
     layer, direction, kind = key
-    reach = max(float(np.abs(block.values).max()) for block in group) or 1.0
+    drawn = [coarse(block.values.astype(np.float64), MOST, MOST) for block in group]
+    reach = max(float(np.abs(values).max()) for values in drawn) or 1.0
     gap, count = 10, max(len(group), 2)
     size = (WIDTH - gap * (count - 1)) / count if count > 2 else 150
     parts = [f'<text x="0" y="{size + 62:.0f}">scale: −{number(reach, 2)} (blue) to {number(reach, 2)} (orange)</text>']
     for place, block in enumerate(group):
         x = place * (size + gap)
-        uri = image(coarse(block.values.astype(np.float64), MOST, MOST), -reach, reach, DIVERGING)
+        uri = image(drawn[place], -reach, reach, DIVERGING)
         parts.append(f'<text x="{x + size / 2:.1f}" y="13" class="mid">gate {text(block.gate)}</text>')
         parts.append(picture(uri, round(x, 1), 19, round(size, 1), round(size, 1)))
         parts.append(_below(block, rows, x + size / 2, size + 34))
