@@ -35,7 +35,7 @@ def forecasts(subject: Subject, judged: Judged) -> str:
     drawn = [_figure(subject, judged, each) for each in chosen]
     count = len(judged.windows)
     lead = (
-        f"{count:,} windows were forecast on the {judged.part} part, each from rows that come before it. "
+        f"{count:,} windows were forecast on {judged.where}, each from rows that come before it. "
         "The thin line is what came."
     )
     return (

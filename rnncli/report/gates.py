@@ -5,6 +5,7 @@ What the recurrence reads is taken from the network; the steps are the textbook'
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from rnncli.report.subject import Subject
 from rnncli.tasks.answers import run
 
 UNITS, STEPS_SHOWN = 64, 160  # rows and columns of a picture
-LONGEST = 4000  # steps that are followed
+LONGEST = 2000  # steps that are followed
 LAYERS = 4  # layers and directions that are drawn
 INPUTS = 3  # lines of what goes in
 MEANINGS = {
@@ -52,7 +53,7 @@ class Followed:
 
 
 def follow(network: AnyNetwork, windows: Windows, which: int) -> tuple[Floats, list[Followed]]:
-    """What the first network's recurrence reads in a window, (steps, inputs), and what each layer does with it."""
+    """What the first network's recurrence reads in a window, (steps, inputs), and what its first layers do with it."""
     member = members_of(network)[0]
     caught: list[Any] = []
     handle = member.backbone.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
@@ -62,10 +63,8 @@ def follow(network: AnyNetwork, windows: Windows, which: int) -> tuple[Floats, l
     finally:
         handle.remove()
     x = _numbers(caught[0][0])[:LONGEST]
-    tensors = {
-        key: value.detach().cpu().numpy().astype(np.float64) for key, value in member.backbone.named_parameters()
-    }
-    return x, list(_layers(tensors, x, member.settings))
+    tensors = {key: _numbers(value) for key, value in member.backbone.named_parameters()}
+    return x, list(itertools.islice(_layers(tensors, x, member.settings), LAYERS))
 
 
 def _numbers(tensor: torch.Tensor) -> Floats:
@@ -115,24 +114,39 @@ def gates(subject: Subject, windows: Windows, which: int) -> str:
     x, layers = follow(subject.model.network, windows, which)
     one = windows.pick(np.array([which]))
     begin, end = (when(subject, int(row)) for row in (one.begins[0], one.origins[0] - 1))
-    series = (
-        f", series {name(show_id(subject.data.panel.ids[int(one.series[0])]))}" if len(subject.data.panel) > 1 else ""
-    )
+    who = name(show_id(subject.data.panel.ids[int(one.series[0])]))
+    series = f", series {who}" if len(subject.data.panel) > 1 else ""
     several = "first " if len(members_of(subject.model.network)) > 1 else ""
     lead = (
         f"One window of real data{series}, from {text(begin)} to {text(end)}, through the {several}network: {len(x):,} "
         f"steps{_wide(subject)} from left to right, the state zero before the first. Gates go from 0 (dark) to 1 "
         "(bright), states and candidates from −1 (blue) over 0 (pale) to 1 (orange)."
     )
-    less = ""
-    if len(layers) > LAYERS:
-        less = f" The first {LAYERS} of {len(layers)} layers and directions are drawn."
-    if x.shape[0] > STEPS_SHOWN or layers[0].values["h"].shape[1] > UNITS:
-        less += f" Where there are more than {UNITS} units or {STEPS_SHOWN} steps, means of blocks are drawn."
-    figures = [_input(x)]
-    for each in layers[:LAYERS]:
+    figures = [_input(x, _names(subject, x))]
+    for each in layers:
         figures += [_strip(each, key) for key in each.values]
-    return paragraph(lead + less) + grid(figures)
+    return paragraph(lead + _left_out(subject, x, layers, int(one.lengths()[0]))) + grid(figures)
+
+
+def _left_out(subject: Subject, x: Floats, layers: list[Followed], rows: int) -> str:
+    """What is not drawn, in words."""
+    model = subject.model.config.model
+    said, there = "", model.num_layers * (2 if model.bidirectional else 1)
+    if len(x) == LONGEST < rows:
+        said += " The rest of the window is left out."
+    if there > len(layers):
+        said += f" The first {len(layers)} of {there} layers and directions are drawn."
+    if len(x) > STEPS_SHOWN or model.hidden_size > UNITS:
+        said += f" Where there are more than {UNITS} units or {STEPS_SHOWN} steps, means of blocks are drawn."
+    return said
+
+
+def _names(subject: Subject, x: Floats) -> list[str]:
+    """Names of what the first layer reads: of columns, or, of what a front end or segments made of them, numbers."""
+    model, columns = subject.model.config.model, subject.model.columns
+    names = (*columns.step_inputs(flags=subject.model.config.data.missing == "mask"), *columns.static)
+    plain = model.front_end == "none" and model.segment is None and not columns.categories
+    return list(names) if plain else [f"input {column + 1}" for column in range(x.shape[1])]
 
 
 def _wide(subject: Subject) -> str:
@@ -141,12 +155,12 @@ def _wide(subject: Subject) -> str:
     return f" of {segment} rows" if isinstance(segment, int) and segment > 1 else ""
 
 
-def _input(x: Floats) -> str:
+def _input(x: Floats, names: list[str]) -> str:
     kinds = ("model", "baseline", "third")
     steps = np.arange(1.0, len(x) + 1)
     lines = [
-        Line(f"input {column + 1}", kind, steps, x[:, column], len(x) < 3)
-        for column, kind in zip(range(x.shape[1]), kinds, strict=False)
+        Line(label, kind, steps, x[:, column], len(x) < 3)
+        for column, (label, kind) in enumerate(zip(names, kinds, strict=False))
     ]
     many = f"the first {INPUTS} of {x.shape[1]} inputs" if x.shape[1] > INPUTS else "the inputs"
     look = Look("What the recurrence reads", "step", "scaled", whole=True)
@@ -154,13 +168,12 @@ def _input(x: Floats) -> str:
 
 
 def _strip(each: Followed, key: str) -> str:
-    """One gate or state as a picture, its mean over the units below."""
+    """One gate or state as a picture."""
     values = each.values[key]
     signed = key in "hcgkn"
     reach = max(1.0, float(np.abs(values).max())) if signed else 1.0
-    uri = image(
-        coarse(values.T, UNITS, STEPS_SHOWN), -reach if signed else 0.0, reach, DIVERGING if signed else SEQUENTIAL
-    )
+    drawn = coarse(values.T, UNITS, STEPS_SHOWN)
+    uri = image(drawn, -reach, reach, DIVERGING) if signed else image(drawn, 0, 1, SEQUENTIAL)
     wide = WIDTH - LEFT - RIGHT
     parts = [picture(uri, LEFT, 4, wide, 130)]
     parts.append(f'<text x="{LEFT - 6}" y="14" class="end">unit 0</text>')

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncli.data.panel import Floats, Rows
 from rnncli.report.charts import Line, Look, line_chart
-from rnncli.report.markup import figure, grid, name, number, table, text
+from rnncli.report.markup import figure, grid, name, number, table
 from rnncli.report.subject import Judged, Subject
 
 MOST = 20  # classes in a matrix
@@ -22,10 +22,10 @@ def labels(subject: Subject, judged: Judged) -> str:
     counts = np.bincount(truth * count + said, minlength=count * count).reshape(count, count)
     words = subject.model.columns.labels or ()
     drawn = _reliability(odds.max(1), said == truth, "probability that the model gave its answer")
-    return confusion(counts, words, judged.part) + class_scores(counts, words) + grid([drawn])
+    return confusion(counts, words, judged.where) + class_scores(counts, words) + grid([drawn])
 
 
-def confusion(counts: Rows, words: tuple[str, ...], part: str) -> str:
+def confusion(counts: Rows, words: tuple[str, ...], where: str) -> str:
     """How often each class was taken for which: a row a true class, a column an answer."""
     shown = np.sort(np.argsort(-counts.sum(1), kind="stable")[:MOST])
     kept = counts[np.ix_(shown, shown)]
@@ -36,8 +36,7 @@ def confusion(counts: Rows, words: tuple[str, ...], part: str) -> str:
     ]
     less = f" The {MOST} most frequent of {len(words)} classes are shown." if len(words) > MOST else ""
     caption = (
-        f"Confusion on the {text(part)} part: a row a true class, a column what the model said. Shades are shares of "
-        f"the row.{less}"
+        f"Confusion on {where}: a row a true class, a column what the model said. Shades are shares of the row.{less}"
     )
     head = ["truth \\ answer", *(name(words[label]) for label in shown), "all"]
     return table(caption, head, rows, "confusion")
@@ -77,9 +76,7 @@ def odds_of_columns(subject: Subject, judged: Judged) -> str:
     head = ["column", "accuracy", "precision", "recall", "1 in truth", "1 answered"]
     known = np.isfinite(truth)
     drawn = _reliability(odds[known], truth[known] > 0.5, "odds of 1 that the model gave")
-    shown = table(
-        f"Each 0/1 column on the {text(judged.part)} part; 1 is answered where its odds are above a half", head, rows
-    )
+    shown = table(f"Each 0/1 column on {judged.where}; 1 is answered where its odds are above a half", head, rows)
     return shown + grid([drawn])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rnncli.data.panel import Floats, show_id
 from rnncli.evaluation.verdict import best_baseline, judged_by, verdict
 from rnncli.report.charts import Line, Look, bar_chart, line_chart
-from rnncli.report.markup import figure, grid, name, number, paragraph, plain_name, table, text
+from rnncli.report.markup import figure, grid, name, number, paragraph, table, text
 from rnncli.report.subject import History, Judged, Subject
 from rnncli.tasks.metrics import METRICS
 
@@ -202,7 +202,7 @@ def by_series(subject: Subject, judged: Judged) -> str:
     best = _reference(subject)
     others = judged.scored.baselines[best].by_series() if best in judged.scored.baselines else {}
     head = ["series", *(f"{key} ↓" if key == metric else key for key in shown)]
-    head += [f"{plain_name(best)}: {metric}"] if others else []
+    head += [f"{best}: {metric}"] if others else []
     lines = [
         [
             name(show_id(subject.data.panel.ids[series])),

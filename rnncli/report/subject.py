@@ -23,6 +23,7 @@ from rnncli.evaluation.answered import Answered, answered
 from rnncli.evaluation.baselines import Answer
 from rnncli.evaluation.evaluate import Scored, add, document, fit_baselines, held_out, no_scores, other_data, score
 from rnncli.tasks.forecasting import Forecasting
+from rnncli.tasks.intervals import interval_metrics
 from rnncli.trained import TrainedModel, network_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.manifest import describe, parameters
@@ -56,6 +57,11 @@ class Judged:
     errors: Floats
     truth: Floats
     answer: Floats
+
+    @property
+    def where(self) -> str:
+        """The part in words."""
+        return "this data" if self.part == "data" else f"the {self.part} part"
 
 
 @dataclass(frozen=True)
@@ -135,26 +141,35 @@ def _if_there(path: Path) -> dict[str, Any]:
 
 def _check_metrics(found: dict[str, Any], model: TrainedModel, path: Path) -> None:
     """Raise CheckpointError unless the scores are as they were written."""
-
-    def scores(part: Any) -> bool:
-        return isinstance(part, dict) and all(
-            value is None or (type(value) in (int, float) and math.isfinite(value)) for value in part.values()
-        )
-
-    baselines = found.get("baselines")
-    parts = [found.get(name) for name in ("validation", "test", "skill")]
-    whole = isinstance(baselines, dict) and all(map(scores, [*parts, found.get("intervals", {}), *baselines.values()]))
-    if whole and isinstance(baselines, dict):
-        names = found["test"] or found["validation"]
-        whole = all(others.keys() >= names.keys() for others in baselines.values()) and isinstance(
-            found.get("answers", {}), dict
-        )
-    if not whole or found.get("task") != model.config.task.kind:
+    if found.get("task") != model.config.task.kind or not _are_metrics(found):
         raise CheckpointError("damaged: not the metrics of this run", run_folder.AGAIN, Place(str(path)))
 
 
+def _are_metrics(found: dict[str, Any]) -> bool:
+    """Whether all scores are there and are numbers, each skill with a baseline to be it of."""
+    baselines, intervals = found.get("baselines"), found.get("intervals", {})
+    parts = [found.get(name) for name in ("validation", "test", "skill")]
+    if not isinstance(baselines, dict) or not all(map(_are_scores, [*parts, intervals, *baselines.values()])):
+        return False
+    names = (found["test"] or found["validation"]).keys()
+    return (
+        all(isinstance(found.get(name), int | float | None) for name in ("parameters", "epochs", "seconds"))
+        and isinstance(found.get("answers", {}), dict)
+        and all(scores.keys() >= names for scores in baselines.values())
+        and found["skill"].keys() <= names
+        and all(any(scores[name] is not None for scores in baselines.values()) for name in found["skill"])
+        and (not intervals or intervals.keys() >= interval_metrics().keys())
+    )
+
+
+def _are_scores(part: Any) -> bool:
+    return isinstance(part, dict) and all(
+        value is None or (type(value) in (int, float) and math.isfinite(value)) for value in part.values()
+    )
+
+
 def read_history(path: Path) -> History:
-    """The columns of ``history.csv``; a cell that holds no number is NaN, and so is one that is not there.
+    """The columns of ``history.csv``, a row an epoch; a cell without a number, or that is not there, is NaN.
 
     Raises:
         ResourceError: if the file is there and cannot be read.
@@ -165,7 +180,8 @@ def read_history(path: Path) -> History:
         raise ResourceError(f"cannot read: {error.strerror}", "look at its permissions", Place(str(path))) from None
     rows = list(csv.DictReader(io.StringIO(raw.decode(errors="replace"), newline="")))
     names = [name for name in run_folder.HISTORY_COLUMNS if rows and name in rows[0]]
-    return {name: np.array([_number(row.get(name)) for row in rows]) for name in names}
+    found = {name: np.array([_number(row.get(name)) for row in rows]) for name in names}
+    return found | {"epoch": np.arange(1.0, len(rows) + 1)} if rows else {}
 
 
 def _number(cell: str | None) -> float:

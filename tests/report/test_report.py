@@ -147,6 +147,7 @@ def test_other_data_is_scored_and_said_to_be_other(ready_run, page_of, invoke):
     (ready_run / "new.csv").write_text(text)
     page = page_of(ready_run, "--data", "new.csv")
     assert "other data than the run was trained on" in page.text
+    assert "windows were forecast on this data" in page.text
     scored = json.loads(invoke("evaluate", "run", "--data", "new.csv").out)
     rows = {row[0]: [cell.removesuffix(" ★") for cell in row[1:]] for row in reversed(page.rows)}
     assert rows["model, test"] == [number(value) for value in scored["test"].values()]
@@ -188,7 +189,7 @@ def test_what_is_missing_is_said(tmp_path, page_of, changes, words):
 
 def test_a_history_with_holes_is_drawn_as_far_as_it_goes(ready_run, page_of):
     path = ready_run / "run" / "history.csv"
-    path.write_text("epoch,train_loss,validation_loss\n1,0.5\n2,,0.4,7\n3,x,inf\n\n4,0.2,0.3\n")
+    path.write_text("epoch,train_loss,validation_loss\n1,0.5\n2,,0.4,7\nx,x,inf\n\n4,0.2,0.3\n")
     page = page_of(ready_run)
     assert "The smallest validation loss, 0.3, came at epoch 4 of 4." in page.text
 
@@ -200,6 +201,11 @@ def test_a_history_with_holes_is_drawn_as_far_as_it_goes(ready_run, page_of):
         lambda found: {**found, "task": "tagging"},
         lambda found: {**found, "baselines": {"naive": {}}},
         lambda found: {**found, "skill": None},
+        lambda found: {**found, "baselines": {}},
+        lambda found: {**found, "skill": {"gone": 0.5}},
+        lambda found: {**found, "intervals": {"interval_80_coverage": 0.5}},
+        lambda found: {**found, "parameters": "many"},
+        lambda found: {**found, "answers": 7},
     ],
 )
 def test_metrics_that_are_not_the_runs_are_refused(ready_run, invoke, spoil):
