@@ -54,6 +54,7 @@ def _question(subject: Subject) -> str:
     if subject.kind == "forecasting":
         levels = config.task.quantiles
         what = f", as the quantiles {', '.join(f'{level:g}' for level in levels)}" if levels else ""
+        targets += ", each column a series of its own" if columns.wide else ""
         return f"It forecasts {targets}: {_rows(config.task.horizon or 1)} ahead, all at once, from {past}{what}."
     if columns.labels is not None:
         which = f"one of {len(columns.labels)} classes ({_listed(columns.labels)})"

@@ -108,6 +108,8 @@ def _axes(look: Look, lines: Sequence[Line], bands: Sequence[Band], top: float) 
     if look.log:
         known = np.concatenate([part[np.isfinite(part) & (part > 0)] for part in ys])
         low, high = (float(known.min()) / 1.15, float(known.max()) * 1.15) if len(known) else (0.1, 10.0)
+    if look.marks:  # their names stand above the lines
+        high = high * (high / low) ** 0.1 if look.log else high + 0.1 * (high - low)
     bottom = HEIGHT + top - TOP - BOTTOM
     return Axis(x_low, x_high, LEFT, WIDTH - RIGHT), Axis(low, high, bottom, top, look.log)
 

@@ -94,7 +94,9 @@ def _marked(value: float | None, best: bool) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}%".replace("-", "−")
+    if value is None:
+        return "–"
+    return "&lt; −999%" if value < -9.99 else f"{100 * value:.1f}%".replace("-", "−")
 
 
 def _comparison(result: dict[str, Any]) -> str:
@@ -135,7 +137,7 @@ def curves(history: History) -> str:
     figures = [figure(line_chart(look, lines), f"{said} Both losses are in scaled units.")]
     rate = history.get("learning_rate", np.empty(0))
     if np.isfinite(rate).any():
-        look = Look("Learning rate by epoch", "epoch", "learning rate", zero=True, whole=True)
+        look = Look("Learning rate by epoch", "epoch", "rate", zero=True, whole=True)
         drawn = line_chart(look, [Line("learning rate", "third", epochs, rate, len(epochs) < 4)])
         skipped = float(np.nansum(history.get("skipped_updates", np.zeros(1))))
         more = f" {skipped:.0f} updates were skipped, since their gradient was not finite." if skipped else ""
