@@ -23,6 +23,7 @@ DOCUMENTED = {  # PRODUCT.md, section 4
     "predict": ("--data",),
     "inspect-weights": ("--values",),
     "compare": (),
+    "report": ("--out", "--data", "--device", "--overwrite"),
     "schema": (),
 }
 CODES = (0, 1, 2, 3, 4, 5, 6, 130, 143, 141)
