@@ -41,6 +41,7 @@ class Result:
 
 
 Invoke = Callable[..., Result]
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def call(arguments: tuple[str | Path, ...], **replaced: Any) -> Result:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Invoke, Result, call, write_waves
+from command_line import Cli, Invoke, Result, call, write_waves
 
 ROOT = Path(__file__).resolve().parent.parent
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

@@ -96,9 +96,9 @@ def predict(
     With --follow the state of each series is kept, each row is answered as it comes, intervals adapt to the errors that
     are seen, and a forecaster adds the anomaly_score of the row's value: above 1, 95 % of the errors were smaller.
 
-    Examples: cat new.csv | rnncli predict runs/sunspots --data - --level 80 | head -3
+    Example: cat new.csv | rnncli predict runs/sunspots --data - --level 80 | head -3
 
-    tail -n +1 -F live.csv | rnncli predict runs/live --follow --state-out live.state
+    Example: tail -n +1 -F live.csv | rnncli predict runs/live --follow --state-out live.state
     """
     intervals = () if level is None else levels(level)
     check_device(device)
@@ -111,16 +111,18 @@ def predict(
         return
     given = {"--on-bad-row": on_bad_row, "--state-in": state_in, "--state-out": state_out, "--state-every": state_every}
     _no_effect("without", {name: value is not None for name, value in given.items()})
-    if not every and device in ("auto", "cpu") and engine in ("auto", "numpy"):
-        from rnncli.cli.predict_small import print_small
+    from rnncli.cli.predict_small import Asked, print_small
 
-        if print_small(Path(run), data, (quantiles, intervals, context, engine)):
+    asked, known = Asked(quantiles, intervals, every, context, engine), None
+    if device in ("auto", "cpu") and engine in ("auto", "numpy"):
+        printed, known = print_small(Path(run), data, asked)
+        if printed:
             return
     if engine == "numpy":
-        raise UsageError("--engine numpy reads one plain file for the answers to its last rows", "take --engine auto")
+        raise UsageError("--engine numpy reads plain files in the order of time", "take --engine auto")
     from rnncli.cli.predict_run import predict_tables
 
-    predict_tables(Path(run), data, (quantiles, intervals, every, context), engine, device)
+    predict_tables(Path(run), data, asked, device, known)
 
 
 def _no_effect(where: str, given: dict[str, bool]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnncli import console
+from rnncli.cli.predict_small import Asked
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
+from rnncli.data.reading.sources import Source
 from rnncli.errors import UsageError, clipped
 from rnncli.model.engine import native
 from rnncli.model.ensemble import members_of
@@ -17,19 +19,13 @@ from rnncli.trained import TrainedModel, load_model
 from rnncli.training.device import pick_device, set_threads
 
 
-def predict_tables(
-    run: Path,
-    data: str | None,
-    wanted: tuple[bool, tuple[float, ...], bool, int | str | None],
-    engine: str,
-    device: str,
-) -> None:
-    """Read a file and print the answers."""
+def predict_tables(run: Path, data: str | None, asked: Asked, device: str, known: Source | None) -> None:
+    """Read files, of which stdin may be `known` already, and print the answers."""
     model = load_model(run, pick_device(device))
-    _set_engine(model, engine)
+    _set_engine(model, asked.engine)
     set_threads("auto", model.config.model, BATCH_SIZE)
-    tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn)
-    predicted = predict(model, tables, Wanted(*wanted))
+    tables = open_tables(data or model.config.data.path, dialect_of(model.config.data), console.warn, known)
+    predicted = predict(model, tables, Wanted(asked.quantiles, asked.levels, asked.every, asked.context))
     ignored = unread(model.columns, tables) if data else []
     if ignored:
         console.warn(f"{tables.parts[0].file}: the model does not read {clipped(', '.join(ignored))}")

@@ -5,7 +5,6 @@ Only what is plain is answered so. Whatever the whole reader would refuse, sort,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +18,6 @@ from rnncli.stream.lines import Block, blocks
 from rnncli.stream.model import StreamModel, carries, streams
 from rnncli.tasks.intervals import fewest
 
-SMALL = 1 << 18  # bytes
 _EXACT = 2**53
 
 
@@ -39,16 +37,24 @@ class Small:
 
 
 def predict_small(
-    model: StreamModel, path: str, wanted: Following, context: int | str | None = None, most: float = SMALL
+    model: StreamModel,
+    raw: bytes,
+    name: str,
+    wanted: Following,
+    context: int | str | None = None,
+    *,
+    every: bool = False,
 ) -> Small | None:
-    """The answers for the last row of every series, or for a tagger for every row; None if the file is not plain.
+    """The answers for the last row of every series, or for every row; None if the file is not plain.
 
     Args:
+        raw: all that the file holds.
+        name: of the file.
         context: rows of past that an answer follows from, or ``full``; None for ``window.context``.
-        most: bytes of a file that is small.
+        every: answer every row; a tagger always does.
     """
     config = model.config
-    if not _is_plain(path, most) or not streams(config, model.columns) or config.data.missing != "error":
+    if not streams(config, model.columns) or config.data.missing != "error":
         return None
     if any(
         len(model.residuals if model.residuals is not None else ()) < fewest(level / 100) for level in wanted.levels
@@ -60,18 +66,13 @@ def predict_small(
         return None
     asked = replace(wanted, context=context if isinstance(context, int) else None, as_json=True, scored=False)
     try:
-        return _answered(Follower(model, asked, path), path, last=not tagging)
+        return _answered(Follower(model, asked, name), raw, last=not (tagging or every))
     except RnncliError:
         return None  # whose message is not for this file, but for a stream
 
 
-def _is_plain(path: str, most: float) -> bool:
-    return path.endswith((".csv", ".tsv")) and os.path.isfile(path) and os.path.getsize(path) <= most
-
-
-def _answered(follower: Follower, path: str, *, last: bool) -> Small | None:
-    with open(path, "rb") as stream:
-        found = list(blocks(path, dialect_of(follower.model.config.data), iter([stream.read()])))
+def _answered(follower: Follower, raw: bytes, *, last: bool) -> Small | None:
+    found = list(blocks(follower.name, dialect_of(follower.model.config.data), iter([raw])))
     rows = [row for block in found for row in block.rows]
     if len(rows) < 2 or not all(rows):
         return None

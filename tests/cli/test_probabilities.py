@@ -94,7 +94,6 @@ def test_columns_of_a_forecast(runs, invoke, run, options, columns):
         ("tagging", ["--level", "80"], "no effect on tagging", "leave it out"),
         ("regression", ["--level", "80"], "no effect on regression", "leave it out"),
         ("tagging", ["--every"], "no effect on tagging", "leave it out"),
-        ("point", ["--every"], "no effect on forecasting", "leave it out"),
         ("unsure", ["--level", "80"], "no validation residuals", "validation part"),
         ("point", ["--level", "0"], "between 0 and 100", "80,95"),
         ("point", ["--level", "100"], "between 0 and 100", "80,95"),

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Cli
+from command_line import Cli
 from small_runs import fit
 from test_follow import FORECAST, REGRESSION, panel, with_keys
 

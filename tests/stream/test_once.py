@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Cli
+from command_line import Cli
 from small_runs import answers, fit
-from test_follow import CARRIED, FORECAST, WINDOWED, assert_same, panel, with_keys
+from test_follow import CARRIED, FORECAST, PLAIN, WINDOWED, assert_same, panel, with_keys
 
 from rnncli.predict import Wanted
 from rnncli.stream.follow import Following
@@ -22,11 +22,10 @@ MODELS = {name: values for name, values in (CARRIED | WINDOWED).items() if "stat
 
 
 def small(
-    folder: Path, frame: pd.DataFrame, wanted: Following = Following(), context: str | int | None = None
-) -> Small | None:  # noqa: B008
-    path = folder / "small.csv"
-    frame.to_csv(path, index=False)
-    return predict_small(load_stream_model(folder / "run"), str(path), wanted, context)
+    folder: Path, frame: pd.DataFrame, wanted: Following = PLAIN, context: str | int | None = None, every: bool = False
+) -> Small | None:
+    raw = frame.to_csv(index=False).encode()
+    return predict_small(load_stream_model(folder / "run"), raw, "small.csv", wanted, context, every=every)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -39,6 +38,11 @@ def test_the_answers_are_those_of_the_whole_reader(name: str, tmp_path: Path) ->
     assert found is not None
     table = pd.DataFrame(list(found.rows), columns=found.columns)
     assert_same(table, answers(model, frame, tmp_path, Wanted(quantiles, levels)))
+    if model.config.task.kind != "tagging":
+        every = small(tmp_path, frame, PLAIN, every=True)
+        assert every is not None
+        table = pd.DataFrame(list(every.rows), columns=every.columns)
+        assert_same(table, answers(model, frame, tmp_path, Wanted(every=True)))
 
 
 def test_a_shorter_context(tmp_path: Path) -> None:
