@@ -18,6 +18,7 @@ from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
 
 RESIDUALS = "intervals.residuals"
+SCALER_TENSORS = tuple(f"scaler.{name}" for name in ("centre", "spread", "deviation", "seasonal_error", "static"))
 RESTORE = "restore the file from a copy, or train again"
 
 

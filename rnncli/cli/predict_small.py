@@ -45,7 +45,9 @@ def print_small(run: Path, data: str | None, asked: Asked) -> tuple[bool, Source
 
 
 def _may_be_plain(path: str) -> bool:
-    return path == "-" or (path.endswith((".csv", ".tsv")) and os.path.isfile(path))
+    if os.path.isfile(path):
+        return path.endswith((".csv", ".tsv"))
+    return path == "-" or (os.path.exists(path) and not os.path.isdir(path))
 
 
 def _read(file: Source, *, endless: bool) -> bytes | None:

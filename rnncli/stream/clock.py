@@ -87,6 +87,22 @@ class Clock:
         return math.isclose(time, expected, rel_tol=1e-9, abs_tol=1e-6 * float(self.frequency or 1))
 
 
+def fits(columns: Columns) -> bool:
+    """Whether the frequency of a model is one of its time column."""
+    if columns.frequency is None:
+        return True
+    if columns.time_format in (None, INTEGER, NUMBER):
+        try:
+            return float(columns.frequency) > 0
+        except ValueError:
+            return False
+    if _STEP.fullmatch(columns.frequency) or _MONTHS.fullmatch(columns.frequency):
+        return True
+    from rnncli.data.clock import is_frequency
+
+    return is_frequency(columns.frequency, columns.time_format)
+
+
 def elapsed(time: Any, before: Any) -> float:
     """Seconds, or units of a time column of numbers, since the row before; 0 at the first."""
     if before is None:

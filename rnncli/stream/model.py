@@ -20,7 +20,9 @@ from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Place, UsageError
 from rnncli.model.portable import Portable, PortableMean, build
-from rnncli.stored import RESTORE, saved_parts, saved_residuals
+from rnncli.model.shapes import Shapes, weight_shapes
+from rnncli.stored import RESIDUALS, RESTORE, SCALER_TENSORS, saved_parts, saved_residuals
+from rnncli.stream.clock import fits
 from rnncli.tasks.task import Task, task_of
 
 _GROUP = "network."
@@ -56,35 +58,34 @@ def load_stream_model(run: Path) -> StreamModel:
     stored = checkpoint.read(path, checkpoint.MODEL)
     config, columns, scaler = saved_parts(stored, str(path))
     task = task_of(config, columns)
-    sizes = task.sizes()
-    try:
-        weights = {name.removeprefix(_GROUP): part for name, part in stored.tensors.items() if name.startswith(_GROUP)}
-        network = build(config.model, sizes, weights)
-        found = list(network.members) if isinstance(network, PortableMean) else [network]
-        if len(found) != config.training.seeds:
-            raise ValueError(f"{len(found)} networks")
-        for member in found:
-            _try_out(member)
-    except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(f"not the tensors of its config: {error}"[:200], RESTORE, Place(str(path))) from None
+    file, sizes = str(path), task.sizes()
+    _check_tensors(stored.tensors, weight_shapes(config.model, sizes), config.training.seeds, file)
+    if not fits(columns):
+        raise CheckpointError(f"damaged: {columns.frequency!r} is not a frequency", RESTORE, Place(file))
+    weights = {name.removeprefix(_GROUP): part for name, part in stored.tensors.items() if name.startswith(_GROUP)}
+    network = build(config.model, sizes, weights)
+    found = list(network.members) if isinstance(network, PortableMean) else [network]
     digest = hashlib.sha256()
     for name in sorted(stored.tensors):
         digest.update(name.encode() + stored.tensors[name].tobytes())
-    residuals = saved_residuals(stored, config, scaler, str(path))
+    residuals = saved_residuals(stored, config, scaler, file)
     return StreamModel(config, columns, scaler, residuals, task, found, digest.hexdigest())
 
 
-def _try_out(network: Portable) -> None:
-    """Answer a window of one row of zeros: shapes that do not fit each other are found before a row is read."""
-    sizes = network.sizes
-    answer = network.forward(
-        np.zeros((1, 1, len(sizes.past)), np.float32),
-        level=np.zeros((1, sizes.levels), np.float32) if sizes.levels else None,
-        static=np.zeros((1, len(sizes.static)), np.float32) if sizes.static else None,
-        ahead=np.zeros((1, sizes.steps, len(sizes.ahead)), np.float32) if sizes.ahead else None,
-    )
-    if answer.size != sizes.outputs:
-        raise ValueError(f"{answer.size} outputs, not {sizes.outputs}")
+def _check_tensors(tensors: checkpoint.Tensors, shapes: Shapes, members: int, file: str) -> None:
+    """Refuse a file that does not hold exactly the weights of its config.
+
+    Raises:
+        CheckpointError: naming one that is not as it should be.
+    """
+    starts = [_GROUP] if members == 1 else [f"{_GROUP}members.{number}." for number in range(members)]
+    wanted = {f"{start}{name}": shape for start in starts for name, shape in shapes.items()}
+    others = {*SCALER_TENSORS, RESIDUALS}
+    for name in sorted(wanted.keys() | tensors.keys() - others):
+        part = tensors.get(name)
+        if part is None or part.dtype != np.float32 or part.shape != wanted.get(name):
+            message = f"not the tensors of its config: {name}"
+            raise CheckpointError(message, RESTORE, Place(file))
 
 
 def carries(config: schema.Config) -> bool:

@@ -72,7 +72,14 @@ def predict_small(
 
 
 def _answered(follower: Follower, raw: bytes, *, last: bool) -> Small | None:
-    found = list(blocks(follower.name, dialect_of(follower.model.config.data), iter([raw])))
+    dialect = dialect_of(follower.model.config.data)
+    try:
+        raw.decode(dialect.encoding)
+    except UnicodeDecodeError:
+        return None
+    if b"\0" in raw:
+        return None
+    found = list(blocks(follower.name, dialect, iter([raw])))
     rows = [row for block in found for row in block.rows]
     if len(rows) < 2 or not all(rows):
         return None

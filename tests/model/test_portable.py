@@ -22,6 +22,7 @@ from rnncli.model.pieces import Convolutions
 from rnncli.model.portable import Portable, PortableMean, build, exact
 from rnncli.model.portable_pieces import READOUTS as PORTABLE_READOUTS
 from rnncli.model.portable_pieces import TAPS
+from rnncli.model.shapes import weight_shapes
 from rnncli.model.sizes import Sizes
 
 HIDDEN, TIME = 5, 11
@@ -73,6 +74,8 @@ def values(sizes: Sizes, columns: tuple[str, ...], *shape: int) -> Tensor:
 
 def in_numpy(network: AnyNetwork, sizes: Sizes, given_: Asked, *, precise: bool = False) -> Any:
     weights = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+    if isinstance(network, Network):
+        assert {name: part.shape for name, part in weights.items()} == weight_shapes(network.settings, sizes)
     portable = build(network.settings, sizes, exact(weights) if precise else weights)
     arrays = {name: getattr(given_, name).numpy() for name in ("past", "level", "static", "ahead")}
     lengths = None if given_.lengths is None else given_.lengths.numpy()
