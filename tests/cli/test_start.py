@@ -21,7 +21,8 @@ DOCUMENTED = {  # PRODUCT.md, section 4
     "tune": ("--trials", "--budget", "--jobs", "--storage"),
     "evaluate": ("--data", "--by"),
     "predict": ("--data",),
-    "inspect-weights": ("--values",),
+    "inspect-weights": ("--values", "--diff", "--heatmap"),
+    "trace": ("--data", "--what"),
     "compare": (),
     "schema": (),
 }
