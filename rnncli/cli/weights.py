@@ -91,12 +91,12 @@ def _by_layer(rows: list[dict[str, Any]], wanted: list[str], head: str) -> list[
 
 def explanation(result: dict[str, Any]) -> str:
     """What the columns of the tables mean."""
-    text = "radius, stretch: largest |eigenvalue| and singular value of a gate's recurrent matrix"
+    text = "radius, stretch: largest |eigenvalue|, singular value of a gate's recurrent part"
     if any(row["half_life"] is not None for row in result["rows"]):
-        text += "\nmemory: steps in which the gate that keeps the state, at rest, lets half of it go"
-    text += "\nnorm of an input: of all weights that read it"
+        text += "\nmemory: steps in which the gate that keeps the state, at rest, loses half of it"
+    text += "\nnorm of an input: that of all weights that read it"
     if "gates" in result:
-        text += "; weight: that times its spread on the data"
+        text += "; weight: times its spread"
         text += "\nreliance: how far answers move, if it is shuffled, beside how far they differ"
         text += "\nlow, high: share of values below .05 (of a tanh -.95) and above .95"
     for name in ("dead", "duplicates"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnncli.checkpoint import Stored
 from rnncli.errors import CheckpointError, Place
-from rnncli.inspection.tensors import Block, blocks, is_weight
+from rnncli.inspection.tensors import Block, blocks, is_weight, networks
 
 
 def differences(model: Stored, other: Stored, file: str, other_file: str) -> list[dict[str, Any]]:
@@ -23,12 +23,15 @@ def differences(model: Stored, other: Stored, file: str, other_file: str) -> lis
 
 
 def _check_alike(model: Stored, other: Stored, file: str, other_file: str) -> None:
+    counts = [len(networks(stored)) for stored in (model, other)]
     cells = [stored.content["config"]["model"]["cell"] for stored in (model, other)]
     shapes = [_shapes(stored) for stored in (model, other)]
     if cells[0] != cells[1]:
         what = f"its cell is {cells[1]}, that of {file} is {cells[0]}"
+    elif counts[0] != counts[1]:
+        what = f"it holds {counts[1]} networks, {file} {counts[0]}"
     else:
-        names = [name for name in dict.fromkeys([*shapes[0], *shapes[1]]) if shapes[0].get(name) != shapes[1].get(name)]
+        names = [name for name in sorted({*shapes[0], *shapes[1]}) if shapes[0].get(name) != shapes[1].get(name)]
         if not names:
             return
         first, second = ("absent" if name is None else name for name in (own.get(names[0]) for own in shapes))

@@ -104,6 +104,17 @@ LINES: dict[str, tuple[list[str], str]] = {
     "tune --hidden-size": (["tune", "waves.yaml", "--hidden-size", "3"], "did you mean model.hidden_size=…?"),
     "train tune.trials": (["train", "waves.yaml", "tune.trials=3"], "has no effect on a single run"),
     "train ~tune.trials": (["train", "waves.yaml", "~tune.trials"], "has no effect on a single run"),
+    "inspect-weights --values beside --units": (["inspect-weights", "run", "--values", "--units"], "give one of them"),
+    "inspect-weights --diff beside --inputs": (["inspect-weights", "run", "--inputs", "--diff", "run"], "one of them"),
+    "inspect-weights --values --data": (["inspect-weights", "run", "--values", "--data", "x"], "--data has no effect"),
+    "inspect-weights --diff --data": (["inspect-weights", "run", "--diff", "run", "--data", "x"], "no effect on --diff"),
+    "inspect-weights --diff of nothing": (["inspect-weights", "run", "--diff", ""], "an empty name"),
+    "inspect-weights --heatmap a.gif": (["inspect-weights", "run", "--heatmap", "a.gif"], "must end in .png"),
+    "inspect-weights --heatmap of nothing": (["inspect-weights", "run", "--heatmap", ""], "an empty name"),
+    "inspect-weights --heatmap - --units": (["inspect-weights", "run", "--heatmap", "-", "--units"], "draws instead"),
+    "inspect-weights --heatmap - --data": (["inspect-weights", "run", "--heatmap", "-", "--data", "x"], "beside --data"),
+    "inspect-weights --heatmap - --format csv":
+        (["inspect-weights", "run", "--heatmap", "-", "--format", "csv"], "name a file for the picture"),
     "trace --what q": (["trace", "run", "--what", "h,q"], "lstm has no q (it has h, c, i, f, g, o; or say all)"),
     "trace --what of nothing": (["trace", "run", "--what", ""], "'' is not a list of names"),
     "trace --unit a word": (["trace", "run", "--unit", "x"], "'x' is not a list of numbers"),
@@ -462,6 +473,7 @@ def test_a_stdin_without_a_table_is_3(ready, refuse, monkeypatch, content, words
         ["predict", "run"],
         ["evaluate", "run"],
         ["trace", "run"],
+        ["inspect-weights", "run"],
         ["train", "waves.yaml", "--out", "new"],
     ):
         refuse(*arguments, "--data", "-", code=3, words=words)
