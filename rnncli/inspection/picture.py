@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +33,7 @@ def check_picture(file: str) -> str:
     end = file.rpartition(".")[2].lower()
     if end not in FORMATS:
         raise UsageError(f"--heatmap {file} must end in .png, .svg or .pdf", "or be - for the terminal")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it says where it keeps its fonts
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -51,7 +54,9 @@ def draw(rows: list[Row], title: str, form: str) -> bytes:
     _colour_bar(parts[-1], rows, most)
     stream = io.BytesIO()
     metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
-    figure.savefig(stream, format=form, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a letter that the font has not is drawn as a box
+        figure.savefig(stream, format=form, metadata=metadata)
     return stream.getvalue()
 
 

@@ -8,6 +8,8 @@ import json
 
 import pytest
 from command_line import STRANGE_IDS, shell
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnncli.cli.trace import names, numbers
 from rnncli.errors import UsageError
@@ -46,9 +48,9 @@ def test_every_format_says_the_same(trained, invoke):
 
 
 def test_new_data_from_stdin(trained, invoke):
-    given = shell("head -9 waves.csv | rnncli trace run --data -", trained)
-    assert given.returncode == 0, given.stderr
-    found = rows(given.stdout.decode())
+    done = shell("head -9 waves.csv | rnncli trace run --data -", trained)
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout.decode())
     assert {row["day"] for row in found} == {f"2020-01-0{day}" for day in range(3, 9)}
 
 
@@ -75,3 +77,11 @@ def test_a_series_is_named_as_errors_name_it(trained, invoke):
         "trace", "run", "--series", "[x][/],plain", "--last", "1", "--unit", "0", "--what", "h", cwd=trained
     )
     assert [row["id"] for row in rows(result.out)] == ["plain", "[x][/]"]
+
+
+@given(st.sets(st.integers(0, 300), min_size=1))
+def test_any_set_of_numbers_can_be_said(wanted):
+    singly = ",".join(map(str, sorted(wanted, reverse=True)))
+    assert numbers("--unit", singly) == tuple(sorted(wanted))
+    runs = [f"{number}-{number + 2}" for number in wanted]
+    assert set(numbers("--unit", ",".join(runs))) == {number + more for number in wanted for more in range(3)}

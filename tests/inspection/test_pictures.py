@@ -106,6 +106,16 @@ def test_a_picture_names_inputs_gates_and_layers() -> None:
     assert {"y", "x", "h0", "h7"} <= set(said.split())
 
 
+def test_names_that_no_font_has_are_drawn_all_the_same(invoke, tmp_path: Path, monkeypatch) -> None:
+    model = stored("gru", layers=1, bidirectional=False)
+    model.content["columns"] |= {"targets": ["温度$_\n"], "past": ["\x1b[2J" * 9]}
+    (tmp_path / "m.safetensors").write_bytes(checkpoint.encode(checkpoint.MODEL, model.content, model.tensors))
+    monkeypatch.setenv("HOME", "/nowhere")
+    result = invoke("inspect-weights", "m.safetensors", "--heatmap", "w.svg")
+    assert (result.code, result.err) == (0, "wrote w.svg\n")
+    assert "\x1b" not in (tmp_path / "w.svg").read_text()
+
+
 def write(folder: Path, name: str, cell: str) -> None:
     model = stored(cell)
     (folder / name).write_bytes(checkpoint.encode(checkpoint.MODEL, model.content, model.tensors))
