@@ -37,16 +37,16 @@ ACTIVATIONS: dict[str, Activation] = {"tanh": np.tanh, "relu": relu}
 class Weights:
     """One layer in one direction: `W` (input), `U` (recurrent), `V` (carry, carry_lstm alone) and the biases.
 
-    With `many`, biases are columns, and so a step takes many sequences side by side: x (inputs, sequences).
+    With `columns` the biases are columns, for steps of several sequences at once: (features, sequences).
     """
 
-    def __init__(self, tensors: Mapping[str, Array], suffix: str, *, many: bool = False) -> None:
+    def __init__(self, tensors: Mapping[str, Array], suffix: str, *, columns: bool = False) -> None:
         self.W = tensors[f"weight_ih_{suffix}"]
         self.U = tensors[f"weight_hh_{suffix}"]
         self.V = tensors.get(f"weight_ch_{suffix}", np.zeros((0, 0), self.W.dtype))
         zero = np.zeros(len(self.W), self.W.dtype)
         biases = [tensors.get(f"{name}_{suffix}", zero) for name in ("bias_ih", "bias_hh")]
-        self.b_input, self.b_recurrent = (bias[:, None] for bias in biases) if many else biases
+        self.b_input, self.b_recurrent = (bias[:, None] for bias in biases) if columns else biases
 
 
 def rnn_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
@@ -179,7 +179,7 @@ def passes(
         outputs = []
         for number, direction in enumerate(directions):
             own = tuple(part[layer * len(directions) + number] for part in state)
-            w = Weights(tensors, f"l{layer}{direction}", many=x.ndim == 3)
+            w = Weights(tensors, f"l{layer}{direction}", columns=x.ndim == 3)
             read = x[::-1] if direction else x
             done = Pass(layer, direction, w, read, loop(read, own, w, step, activation))
             outputs.append(done.in_time(0))
