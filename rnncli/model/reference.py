@@ -45,8 +45,10 @@ class Weights:
         self.U = tensors[f"weight_hh_{suffix}"]
         self.V = tensors.get(f"weight_ch_{suffix}", np.zeros((0, 0), self.W.dtype))
         zero = np.zeros(len(self.W), self.W.dtype)
-        biases = [tensors.get(f"{name}_{suffix}", zero) for name in ("bias_ih", "bias_hh")]
-        self.b_input, self.b_recurrent = (bias[:, None] for bias in biases) if columns else biases
+        self.b_input = tensors.get(f"bias_ih_{suffix}", zero)
+        self.b_recurrent = tensors.get(f"bias_hh_{suffix}", zero)
+        if columns:
+            self.b_input, self.b_recurrent = self.b_input[:, None], self.b_recurrent[:, None]
 
 
 def rnn_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
