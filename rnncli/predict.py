@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from rnncli.data.ahead import extend
 from rnncli.data.origins import scoring_origins, turns
@@ -16,6 +17,7 @@ from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import Shape, Windows, cut
 from rnncli.errors import UsageError
+from rnncli.stream.model import carries
 from rnncli.tasks.answers import answer_batches, exact_batch_size
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import fewest, half_width
@@ -32,11 +34,13 @@ class Wanted:
         quantiles: the quantiles that the model was trained for.
         levels: conformal intervals, in per cent.
         every: an answer for every row, not only for the last of each series.
+        context: rows of past that an answer follows from, or ``full`` for all; None for ``window.context``.
     """
 
     quantiles: bool = False
     levels: tuple[float, ...] = ()
     every: bool = False
+    context: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,16 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
         UsageError: if the model cannot give what is wanted.
         DataError: for anything in the tables that the model cannot read.
     """
+    model = _with_context(model, wanted.context)
     _check_wanted(model, wanted)
     given, task = read_given(model, tables), model.task
     panel, scaler, shape = given.panel, given.scaler, given.shape
     origins = _origins(panel, shape, wanted.every)
     firsts = turns(panel, everything(panel), origins) if shape.every else None
     windows = given.windows(origins, firsts)
-    scaled, series = _answers(model, windows), windows.series
+    one_pass = wanted.every and not shape.every and model.config.window.context == "full" and carries(model.config)
+    scaled = _every_step(model, given.windows(panel.ends)) if one_pass else _answers(model, windows)
+    series = windows.series
     bands, notes = _bands(model, scaled, scaler, series, wanted)
     answer = task.original(scaled, scaler, series)
     if shape.every:
@@ -108,13 +115,16 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
     if shape.every or wanted.every:
         order = np.argsort(panel.source[origins - 1], kind="stable")
         answer, origins = answer[order], origins[order]
+        bands = {ending: part[order] for ending, part in bands.items()}
     return Predicted(task.table(answer, panel, origins, bands), panel.notes + notes)
 
 
 def _check_wanted(model: TrainedModel, wanted: Wanted) -> None:
     task, kind = model.task, model.config.task.kind
-    if wanted.every and kind not in ("classification", "regression"):
-        raise UsageError(f"--every has no effect on {kind}", "leave it out")
+    if wanted.every and kind == "tagging":
+        raise UsageError("--every has no effect on tagging", "leave it out")
+    if wanted.every and model.columns.future:
+        raise UsageError("--every: data.future is known ahead of the last row alone", "leave it out")
     if wanted.quantiles and not (isinstance(task, Forecasting) and task.levels):
         raise UsageError("--quantiles: the model has none", "train with training.loss=quantile, or use --level 80")
     if wanted.levels and not isinstance(task, Forecasting):
@@ -123,10 +133,26 @@ def _check_wanted(model: TrainedModel, wanted: Wanted) -> None:
         raise UsageError("--level: the model has no validation residuals", "train to the end, with a validation part")
 
 
+def _with_context(model: TrainedModel, context: int | str | None) -> TrainedModel:
+    """The model with another `window.context`.
+
+    Raises:
+        UsageError: if its weights are of one alone.
+    """
+    if context is None or context == model.config.window.context:
+        return model
+    if model.config.model.skip != "none":
+        raise UsageError(f"--context: model.skip: {model.config.model.skip} has weights for one alone", "leave it out")
+    window = model.config.window.model_copy(update={"context": context})
+    return replace(model, config=model.config.model_copy(update={"window": window}))
+
+
 def _origins(panel: Panel, shape: Shape, every: bool) -> Rows:
     if shape.every:
         return scoring_origins(panel, everything(panel), shape)
-    return np.arange(1, panel.offsets[-1] + 1) if every else panel.ends
+    if not every:
+        return panel.ends
+    return np.concatenate([np.arange(*ends) for ends in zip(panel.offsets[:-1], panel.ends, strict=True)]) + 1
 
 
 def _answers(model: TrainedModel, windows: Windows) -> Floats:
@@ -139,6 +165,19 @@ def _answers(model: TrainedModel, windows: Windows) -> Floats:
     for index, answer in parts:
         found[index, : answer.shape[1]] = answer
     return found
+
+
+def _every_step(model: TrainedModel, windows: Windows) -> Floats:
+    """The network's answers after every row, in the order of the panel, from one pass over each series."""
+    windows = replace(windows, shape=replace(windows.shape, forks=True))
+    found: list[Floats] = []
+    for index in range(len(windows)):
+        with torch.inference_mode():
+            batch = windows.batch(np.array([index]))
+            steps = windows.forks(batch)
+            output = model.network(batch.past, batch.lengths, None, static=batch.static, ahead=steps.ahead, forks=True)
+            found.append(model.task.answer(output, steps).double().cpu().numpy())
+    return np.concatenate(found)
 
 
 def _by_row(answer: Floats, windows: Windows) -> tuple[Floats, Rows]:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from small_runs import fit, opened
 
-from rnncli.cli.results import verdict
 from rnncli.evaluation.evaluate import document, held_out, score
+from rnncli.evaluation.verdict import verdict
 
 NOISE = 0.3
 

@@ -20,6 +20,7 @@ from rnncli.cli.init import init
 from rnncli.cli.inspect_weights import inspect_weights
 from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
+from rnncli.cli.report import report
 from rnncli.cli.schema import schema
 from rnncli.cli.trace import trace
 from rnncli.cli.train import train
@@ -71,6 +72,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("inspect-weights", inspect_weights),
     ("trace", trace),
     ("compare", compare),
+    ("report", report),
     ("schema", schema),
 )
 for name, function in COMMANDS:

@@ -54,8 +54,8 @@ def evaluate(
     from rnncli import console
     from rnncli.cli.condition import judge, parse_condition
     from rnncli.cli.evaluation_run import evaluate_run, sheets
-    from rnncli.cli.results import verdict
     from rnncli.evaluation.folds import FOLDS, Plan
+    from rnncli.evaluation.verdict import verdict
 
     condition = None if fail_if is None else parse_condition(fail_if)
     plan = Plan(folds or FOLDS, stride, refit) if backtest else None

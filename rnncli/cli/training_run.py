@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from rnncli import console
-from rnncli.cli.results import metrics_sheets, verdict
+from rnncli.cli.results import metrics_sheets
 from rnncli.config import schema
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
 from rnncli.evaluation.trained_run import train_and_score
+from rnncli.evaluation.verdict import verdict
 from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch
 from rnncli.training.manifest import parameters
 from rnncli.training.request import Request, Watch

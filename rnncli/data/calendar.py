@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data.panel import Floats, Panel
 
-Part = Callable[[pd.DatetimeIndex], "pd.Index[int]"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Part = Callable[["pd.DatetimeIndex"], "pd.Index[int]"]
 
 # the part of a date, counted from 0, and how many make a round
 CALENDAR: dict[str, tuple[Part, float]] = {
@@ -26,6 +29,8 @@ CALENDAR: dict[str, tuple[Part, float]] = {
 
 def waves(times: NDArray[np.generic], names: Sequence[str]) -> Floats:
     """(rows, 2 * names) sine and cosine of each part of the date, so that a round ends where it began."""
+    import pandas as pd
+
     index = pd.DatetimeIndex(times) if names else None
     found = [np.empty((len(times), 0))]
     for name in names:

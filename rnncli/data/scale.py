@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows, SeriesId, show_id
-from rnncli.data.split import Part
 from rnncli.errors import DataError
+
+if TYPE_CHECKING:
+    from rnncli.data.split import Part
 
 EVERY = slice(None)
 

@@ -8,20 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnncli.data.origins import closing_origins, training_origins
-from rnncli.data.panel import Floats, Rows
 from rnncli.data.reading.frames import Tables
-from rnncli.data.scale import Scaler, adapt, check_transform
+from rnncli.data.scale import adapt, check_transform
 from rnncli.data.split import Part, Split, everything
 from rnncli.data.windows import CHUNK, Windows, compact
 from rnncli.errors import DataError, Place
+from rnncli.evaluation.answered import Answered, answered
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
-from rnncli.tasks.answers import answer_batches
-from rnncli.tasks.forecasting import Forecasting
-from rnncli.tasks.intervals import LEVELS, half_width, interval_metrics
-from rnncli.tasks.metrics import METRICS, Metric, Scores, Units
+from rnncli.tasks.intervals import interval_metrics
+from rnncli.tasks.metrics import METRICS, Metric, Scores
 from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
 from rnncli.training.prepare import Prepared, on_device, prepare_known, read_data, scoring_windows
@@ -116,59 +113,19 @@ def no_scores(model: TrainedModel, series: int) -> Scored:
 
 def score_windows(model: TrainedModel, data: Prepared, windows: Windows, answers: dict[str, Answer]) -> Scored:
     """Score windows that were cut from `data`, beside the answers of fitted baselines."""
-    task, scored = model.task, no_scores(model, len(data.panel))
-    for index, scaled in answer_batches(model.network, task, windows):
-        asked = _asked(windows, index, labels=data.columns.labels is not None)
-        series = data.panel.series_of(asked.origins - 1)
-        truth = data.panel.values[asked.targets, : model.scaler.targets]
-        units = Units(data.scaler.deviation[series][:, None], data.scaler.seasonal_error[series][:, None])
-        original = asked.pick(task.original(scaled, data.scaler, windows.pick(index).series))
-        scored.model.add(truth, original, units, series)
-        for name, scores in scored.baselines.items():
-            scores.add(truth, answers[name](asked.origins), units, series)
-        if scored.intervals is not None:
-            scored.intervals.add(truth, _intervals(model, scaled, data.scaler, series), units, series)
+    scored = no_scores(model, len(data.panel))
+    for some in answered(model, data, windows):
+        add(scored, some, answers)
     return scored
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is scored of some windows.
-
-    Attributes:
-        origins: (answers,) the row after the newest that an answer may know.
-        targets: (answers, steps) rows of the truth.
-        chosen: of windows that answer every row, which of their answers count.
-        labels: whether answers are odds of labels.
-    """
-
-    origins: Rows
-    targets: Rows
-    chosen: NDArray[np.bool_] | None = None
-    labels: bool = False
-
-    def pick(self, answer: Floats) -> Floats:
-        """The answers that count, (answers, steps, …); labels have no axis of steps."""
-        if self.chosen is None:
-            return answer
-        return answer[self.chosen] if self.labels else answer[self.chosen][:, None]
-
-
-def _asked(windows: Windows, index: Rows, *, labels: bool) -> _Asked:
-    rows, counts = windows.target_rows(index)
-    if not windows.shape.every:
-        return _Asked(windows.origins[index], rows)
-    return _Asked(rows[counts] + 1, rows[counts][:, None], counts, labels)
-
-
-def _intervals(model: TrainedModel, scaled: Floats, scaler: Scaler, series: Rows) -> Floats:
-    """(windows, horizon, targets, levels * 2) ends of the intervals in original units."""
-    assert isinstance(model.task, Forecasting)
-    assert model.residuals is not None
-    point = model.task.point(scaled)
-    reaches = [half_width(model.residuals, level / 100) for level in LEVELS]
-    ends = [scaler.invert(point + sign * reach, series) for reach in reaches for sign in (-1, 1)]
-    return np.stack(ends, axis=-1)
+def add(scored: Scored, some: Answered, answers: dict[str, Answer]) -> None:
+    """Add some answers to the scores, and those of the baselines to the same windows to theirs."""
+    scored.model.add(some.truth, some.original, some.units, some.series)
+    for name, scores in scored.baselines.items():
+        scores.add(some.truth, answers[name](some.origins), some.units, some.series)
+    if scored.intervals is not None and some.ends is not None:
+        scored.intervals.add(some.truth, some.ends, some.units, some.series)
 
 
 def history(model: TrainedModel, data: Prepared) -> History:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pandas as pd
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch
 from rnncli.model.sizes import Sizes
-from rnncli.tasks.losses import find_loss, window_loss
 from rnncli.tasks.metrics import LABEL_METRICS, Metric
 from rnncli.tasks.rows import label_table, sizes, softmax
+
+if TYPE_CHECKING:  # an answer in original units needs neither
+    import pandas as pd
+    from torch import Tensor
+
+    from rnncli.data.windows import Batch
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Classification:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """-log of the probability of the class."""
+        from rnncli.tasks.losses import find_loss, window_loss
+
         loss = find_loss(str(self.config.training.loss), smoothing=self.config.training.label_smoothing or 0.0)
         return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 

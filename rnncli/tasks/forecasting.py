@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from torch import Tensor
 
 from rnncli.config import schema
-from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch
 from rnncli.model.sizes import Sizes
-from rnncli.tasks.losses import find_loss, window_loss
 from rnncli.tasks.metrics import Metric, forecast_metrics
 from rnncli.tasks.rows import sizes
+
+if TYPE_CHECKING:  # an answer in original units needs neither
+    import pandas as pd
+    from torch import Tensor
+
+    from rnncli.data.windows import Batch
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Forecasting:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """The error over all steps and targets."""
+        from rnncli.tasks.losses import find_loss, window_loss
+
         loss = find_loss(str(self.config.training.loss), self.levels)
         return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 
@@ -87,6 +91,10 @@ class Forecasting:
         self, answer: Floats, panel: Panel, origins: Rows, bands: Mapping[str, Floats] | None = None
     ) -> pd.DataFrame:
         """A row a series and step; in the wide layout, where the series are columns, a row a step."""
+        import pandas as pd
+
+        from rnncli.data import clock
+
         columns, horizon = self.columns, answer.shape[1]
         numbers = {"pred": self.point(answer), **(bands or {})}
         series = panel.series_of(origins - 1)

@@ -7,15 +7,17 @@ al. 2018): on exchangeable data it covers the truth with a probability of at lea
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnncli.data.panel import Floats
-from rnncli.data.windows import Windows
-from rnncli.model.ensemble import AnyNetwork
-from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric, Units, mean
+
+if TYPE_CHECKING:  # half_width is for streams too, which need no torch
+    from rnncli.data.windows import Windows
+    from rnncli.model.ensemble import AnyNetwork
 
 MOST = 1000  # residuals that are kept a step
 MOST_ERRORS = 1 << 20  # errors that are looked at
@@ -28,6 +30,8 @@ def residuals(network: AnyNetwork, task: Forecasting, windows: Windows) -> Float
     Of many windows, as many as `MOST` are kept, evenly chosen among the sorted ones and rounded up; of very many, a
     sample is looked at, the same every time.
     """
+    from rnncli.tasks.answers import answer_batches
+
     gaps = []
     windows = _sample(windows)
     for index, answer in answer_batches(network, task, windows):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pandas as pd
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch
 from rnncli.model.sizes import Sizes
-from rnncli.tasks.losses import find_loss, window_loss
 from rnncli.tasks.metrics import NUMBER_METRICS, Metric
 from rnncli.tasks.rows import number_table, sizes
+
+if TYPE_CHECKING:  # an answer in original units needs neither
+    import pandas as pd
+    from torch import Tensor
+
+    from rnncli.data.windows import Batch
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Regression:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """The error of the number."""
+        from rnncli.tasks.losses import find_loss, window_loss
+
         loss = find_loss(str(self.config.training.loss))
         return window_loss(loss, answer, batch.target, batch.target_mask, batch.weight)
 

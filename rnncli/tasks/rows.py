@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from rnncli.config import schema
-from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.model.sizes import Sizes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool = False) -> Sizes:
@@ -26,6 +29,8 @@ def sizes(config: schema.Config, columns: Columns, outputs: int, *, every: bool 
 
 def row_names(panel: Panel, columns: Columns, origins: Rows) -> dict[str, object]:
     """The id and time columns of the rows before `origins`, as they are in the input."""
+    from rnncli.data import clock
+
     series = panel.series_of(origins - 1)
     parts: dict[str, object] = {
         name: [panel.ids[index][position] for index in series] for position, name in enumerate(columns.series)
@@ -37,6 +42,8 @@ def row_names(panel: Panel, columns: Columns, origins: Rows) -> dict[str, object
 
 def label_table(odds: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
     """A row an origin: the likeliest label and the probability (origins, labels) of each."""
+    import pandas as pd
+
     assert columns.labels is not None
     parts = row_names(panel, columns, origins)
     parts["prediction"] = np.asarray(columns.labels, dtype=object)[odds.argmax(1)]
@@ -47,6 +54,8 @@ def label_table(odds: Floats, panel: Panel, columns: Columns, origins: Rows) -> 
 
 def number_table(numbers: Floats, panel: Panel, columns: Columns, origins: Rows) -> pd.DataFrame:
     """A row an origin: its number (origins, targets) for every target."""
+    import pandas as pd
+
     parts = row_names(panel, columns, origins)
     for position, name in enumerate(columns.targets):
         parts[f"{name}_pred"] = numbers[:, position]

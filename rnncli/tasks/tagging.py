@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from torch import Tensor
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch
 from rnncli.model.sizes import Sizes
-from rnncli.tasks.losses import find_loss, summed_loss, window_loss
 from rnncli.tasks.metrics import BINARY_METRICS, LABEL_METRICS, NUMBER_METRICS, Metric
 from rnncli.tasks.rows import label_table, number_table, sizes, softmax
+
+if TYPE_CHECKING:  # an answer in original units needs neither
+    import pandas as pd
+    from torch import Tensor
+
+    from rnncli.data.windows import Batch
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Tagging:
 
     def loss(self, answer: Tensor, batch: Batch) -> Tensor:
         """A mean over the rows; of 0/1 columns, of the sum over the columns."""
+        from rnncli.tasks.losses import find_loss, summed_loss, window_loss
+
         loss = find_loss(str(self.config.training.loss), smoothing=self.config.training.label_smoothing or 0.0)
         mean = summed_loss if self.columns.binary else window_loss
         return mean(loss, answer, batch.target, batch.target_mask, batch.weight)
@@ -60,6 +65,8 @@ class Tagging:
         self, answer: Floats, panel: Panel, origins: Rows, bands: Mapping[str, Floats] | None = None
     ) -> pd.DataFrame:
         """The answer (rows, …) to every row; of 0/1 columns the likelier value and the odds of 1."""
+        import pandas as pd
+
         if self.columns.labels is not None:
             return label_table(answer, panel, self.columns, origins)
         if not self.columns.binary:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
-
-import pandas as pd
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from rnncli.config import schema
-from rnncli.data.origins import context_rows
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.scale import Scaler
-from rnncli.data.windows import Batch, Shape
 from rnncli.model.sizes import Sizes
 from rnncli.tasks.classification import Classification
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.metrics import Metric
 from rnncli.tasks.regression import Regression
 from rnncli.tasks.tagging import Tagging
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from rnncli.data.windows import Batch, Shape
 
 
 class Task(Protocol):
@@ -78,6 +79,9 @@ def task_of(config: schema.Config, columns: Columns) -> Task:
 
 def shape_of(config: schema.Config, task: Task, panel: Panel) -> Shape:
     """How the windows of a panel are cut."""
+    from rnncli.data.origins import context_rows
+    from rnncli.data.windows import Shape
+
     context = context_rows(config.window.context or "full", panel)
     full = config.window.context == "full"
     return Shape(

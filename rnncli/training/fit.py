@@ -36,7 +36,8 @@ class FitState:
     Attributes:
         epoch, step: epochs done, and steps done of the epoch under way.
         loss_sum, loss_count: training loss of the epoch under way, by windows.
-        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1.
+        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1, or 0
+            where none was better than the closed-form map that training began with.
         best: a copy of the network's state_dict at that epoch.
         stale: epochs since then.
         cuts: how often ``plateau`` has halved the rate.
@@ -124,7 +125,7 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
     """
     settings = fit.settings
     if not (state.epoch or state.step):
-        fit_skip(state.network, fit.task, fit.train, fit.validation)
+        yield from _begin(fit, state)
     while not finished(state, settings):
         batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
         for index in batches[state.step :]:
@@ -140,6 +141,14 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         if fit.validation is not None:
             valid_loss = yield from _validate(fit, state, chosen, fit.validation)
         yield _close_epoch(fit, state, chosen, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
+
+
+def _begin(fit: Fit, state: FitState) -> Iterator[Event]:
+    """A map in closed form is a model before the first step: what is trained must be better than it is."""
+    if not fit_skip(state.network, fit.task, fit.train, fit.validation) or fit.validation is None:
+        return
+    state.best_loss = yield from _validate(fit, state, state.network, fit.validation)
+    state.best = copy_weights(state.network)
 
 
 def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
@@ -206,7 +215,8 @@ def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, valid_loss: flo
     """Keep the best weights, count patience, and begin the next epoch."""
     train_loss = state.loss_sum / state.loss_count
     # without validation there is nothing to choose by: the newest weights are the best
-    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss
+    enough = 1 - fit.settings.min_delta
+    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss * enough
     state.epoch, state.step = state.epoch + 1, 0
     state.loss_sum, state.loss_count = 0.0, 0
     state.stale = 0 if better else state.stale + 1

@@ -16,19 +16,24 @@ from rnncli.tasks.task import Task
 # on each weight, a window, in scaled units; the last one leaves next to nothing of the map
 PENALTIES = (0.05, 0.15, 0.5, 1.5, 5.0, 15.0, 50.0, 500.0, 5e6)
 USUAL = 0.5
+TIE = 0.01  # share of a validation loss that may be chance
 CHUNK = 1024
 
 
-def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> None:
+def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> bool:
     """Put W = (A'A + p N I)^-1 A'Y (Hoerl and Kennard 1970) into a path around the recurrence that is in closed form.
 
     A holds the training windows' targets less their level, Y what follows likewise, one row a window and target;
-    rows with an unknown target are passed over. Of the penalties p the one whose map has the smallest loss on the
-    validation part is taken: a map that helps where series tend back to a level leads astray where they wander.
+    rows with an unknown target are passed over. The penalty p is chosen by the loss on the validation part: a map that
+    helps where series tend back to a level leads astray where they wander. Of those as good as the best but for a
+    hundredth, the one that fits the training part best is taken, the smallest.
+
+    Returns:
+        whether there is such a map to fit.
     """
     members = [member for member in members_of(network) if member.settings.skip == "linear"]
     if not members or not len(train):
-        return
+        return False
     weights = [member.get_buffer("skip.weight") for member in members]
     maps = _maps(train, *weights[0].shape)
     losses = torch.zeros(len(PENALTIES), dtype=torch.float64)
@@ -37,9 +42,11 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
             weights[0].copy_(found)
             answer = task.answer(members[0].around(batch.past, batch.lengths), batch)
             losses[place] += task.loss(answer, batch).double().sum().cpu()
-    best = maps[int(losses.argmin()) if losses.any() else PENALTIES.index(USUAL)]
+    near = (losses <= losses.min() * (1 + TIE)).nonzero()
+    best = maps[int(near[0]) if losses.any() else PENALTIES.index(USUAL)]
     for weight in weights:
         weight.copy_(best)
+    return True
 
 
 def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:

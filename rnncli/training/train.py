@@ -12,9 +12,10 @@ from rnncli.config.load import dump
 from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import adapt
 from rnncli.errors import CheckpointError, DataError, DivergedError, Place
+from rnncli.stored import saved_parts
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import residuals
-from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors, saved_parts
+from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.average import averaged, copy_weights
 from rnncli.training.device import check_precision, pick_device, pick_engine

@@ -24,6 +24,7 @@ DOCUMENTED = {  # PRODUCT.md, section 4
     "inspect-weights": ("--values", "--diff", "--heatmap"),
     "trace": ("--data", "--what"),
     "compare": (),
+    "report": ("--out", "--data", "--device", "--overwrite"),
     "schema": (),
 }
 CODES = (0, 1, 2, 3, 4, 5, 6, 130, 143, 141)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rnncli import console
-from rnncli.cli.results import metrics_sheets, verdict
+from rnncli.cli.results import metrics_sheets
+from rnncli.evaluation.verdict import verdict
 
 
 def result(skill: float | None, answers: int = 50, **scores: float | None) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""A trained model as a stream needs it: read without torch, with the way in which it can answer row by row.
+
+A model whose recurrence reads the rows themselves, forward alone, and whose head reads the newest state **carries** its
+state from the first row of a series on: one step a row. A model that reads something else of a window (a level that is
+taken off, segments, filters, a path around the recurrence, means over steps) answers from the **window** of the newest
+`window.context` rows, which is computed again for every row, as ``predict`` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rnncli import checkpoint
+from rnncli.config import schema
+from rnncli.data.panel import Columns, Floats
+from rnncli.data.scale import Scaler
+from rnncli.errors import CheckpointError, Place, UsageError
+from rnncli.model.portable import Portable, PortableMean, build
+from rnncli.stored import RESTORE, saved_parts, saved_residuals
+from rnncli.tasks.task import Task, task_of
+
+_GROUP = "network."
+
+
+@dataclass(frozen=True)
+class StreamModel:
+    """A model that answers row by row.
+
+    Attributes:
+        config, columns, scaler, residuals: as in ``TrainedModel``.
+        task: what is asked of it.
+        networks: one, or the members of an ensemble.
+        sha256: of the model's file.
+    """
+
+    config: schema.Config
+    columns: Columns
+    scaler: Scaler
+    residuals: Floats | None
+    task: Task
+    networks: list[Portable]
+    sha256: str
+
+
+def load_stream_model(run: Path) -> StreamModel:
+    """Read a run folder's model, or a model file, without torch.
+
+    Raises:
+        CheckpointError: unless the file is whole and fits its config.
+    """
+    path = checkpoint.model_path(run)
+    stored = checkpoint.read(path, checkpoint.MODEL)
+    config, columns, scaler = saved_parts(stored, str(path))
+    task = task_of(config, columns)
+    sizes = task.sizes()
+    try:
+        weights = {name.removeprefix(_GROUP): part for name, part in stored.tensors.items() if name.startswith(_GROUP)}
+        network = build(config.model, sizes, weights)
+        found = list(network.members) if isinstance(network, PortableMean) else [network]
+        if len(found) != config.training.seeds:
+            raise ValueError(f"{len(found)} networks")
+        for member in found:
+            _try_out(member)
+    except (KeyError, ValueError, IndexError) as error:
+        raise CheckpointError(f"not the tensors of its config: {error}"[:200], RESTORE, Place(str(path))) from None
+    digest = hashlib.sha256()
+    for name in sorted(stored.tensors):
+        digest.update(name.encode() + stored.tensors[name].tobytes())
+    residuals = saved_residuals(stored, config, scaler, str(path))
+    return StreamModel(config, columns, scaler, residuals, task, found, digest.hexdigest())
+
+
+def _try_out(network: Portable) -> None:
+    """Answer a window of one row of zeros: shapes that do not fit each other are found before a row is read."""
+    sizes = network.sizes
+    answer = network.forward(
+        np.zeros((1, 1, len(sizes.past)), np.float32),
+        level=np.zeros((1, sizes.levels), np.float32) if sizes.levels else None,
+        static=np.zeros((1, len(sizes.static)), np.float32) if sizes.static else None,
+        ahead=np.zeros((1, sizes.steps, len(sizes.ahead)), np.float32) if sizes.ahead else None,
+    )
+    if answer.size != sizes.outputs:
+        raise ValueError(f"{answer.size} outputs, not {sizes.outputs}")
+
+
+def carries(config: schema.Config) -> bool:
+    """Whether a model's answer follows from a state that is carried from row to row."""
+    settings = config.model
+    return (
+        not settings.bidirectional
+        and settings.front_end == "none"
+        and settings.segment is None
+        and settings.decoder == "direct"
+        and settings.skip == "none"
+        and (settings.readout == "last" or config.task.kind == "tagging")
+        and (config.window.normalise == "none" or config.window.origins == "every")
+    )
+
+
+def streams(config: schema.Config, columns: Columns) -> bool:
+    """Whether a model can answer rows as they come."""
+    return _reason(config, columns) is None
+
+
+def check_streams(config: schema.Config, columns: Columns) -> None:
+    """Refuse a model that cannot answer rows as they come.
+
+    Raises:
+        UsageError: with the reason.
+    """
+    reason = _reason(config, columns)
+    if reason is not None:
+        raise UsageError(f"--follow: {reason}", "predict without --follow reads whole files")
+
+
+def _reason(config: schema.Config, columns: Columns) -> str | None:
+    if config.model.bidirectional:
+        return "model.bidirectional reads every series from its end, which a stream has not"
+    if columns.future:
+        return f"data.future: {columns.future[0]} of the rows to come is not known when a row is answered"
+    if config.data.irregular == "resample":
+        return "data.irregular: resample gathers rows that are still to come"
+    if carries(config):
+        return None
+    if config.window.context == "full":
+        return "the whole of a series would be read again for every row; window.context must be a number of rows"
+    if config.task.kind == "tagging":
+        return "model.front_end and model.segment of a tagger read rows around each row"
+    return None

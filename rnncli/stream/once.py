@@ -1,0 +1,89 @@
+"""``predict`` for a small file without torch and pandas: a stream whose last answers alone are wanted.
+
+Only what is plain is answered so. Whatever the whole reader would refuse, sort, fill in or warn of is left to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnncli.data.reading.dialect import dialect_of
+from rnncli.errors import RnncliError
+from rnncli.stream.follow import Follower, Following
+from rnncli.stream.lines import Block, blocks
+from rnncli.stream.model import StreamModel, carries, streams
+from rnncli.tasks.intervals import fewest
+
+SMALL = 1 << 18  # bytes
+_EXACT = 2**53
+
+
+@dataclass(frozen=True)
+class Small:
+    """The answers for a small file.
+
+    Attributes:
+        columns: their names.
+        rows: their values.
+        header: of the file.
+    """
+
+    columns: list[str]
+    rows: Iterator[list[Any]]
+    header: tuple[str, ...]
+
+
+def predict_small(
+    model: StreamModel, path: str, wanted: Following, context: int | str | None = None, most: float = SMALL
+) -> Small | None:
+    """The answers for the last row of every series, or for a tagger for every row; None if the file is not plain.
+
+    Args:
+        context: rows of past that an answer follows from, or ``full``; None for ``window.context``.
+        most: bytes of a file that is small.
+    """
+    config = model.config
+    if not _is_plain(path, most) or not streams(config, model.columns) or config.data.missing != "error":
+        return None
+    if any(
+        len(model.residuals if model.residuals is not None else ()) < fewest(level / 100) for level in wanted.levels
+    ):
+        return None
+    context = context or config.window.context
+    tagging = config.task.kind == "tagging"
+    if (tagging and context != "full") or (context == "full" and not carries(config)):
+        return None
+    asked = replace(wanted, context=context if isinstance(context, int) else None, as_json=True, scored=False)
+    try:
+        return _answered(Follower(model, asked, path), path, last=not tagging)
+    except RnncliError:
+        return None  # whose message is not for this file, but for a stream
+
+
+def _is_plain(path: str, most: float) -> bool:
+    return path.endswith((".csv", ".tsv")) and os.path.isfile(path) and os.path.getsize(path) <= most
+
+
+def _answered(follower: Follower, path: str, *, last: bool) -> Small | None:
+    with open(path, "rb") as stream:
+        found = list(blocks(path, dialect_of(follower.model.config.data), iter([stream.read()])))
+    rows = [row for block in found for row in block.rows]
+    if len(rows) < 2 or not all(rows):
+        return None
+    header = rows[0]
+    if len(set(header)) < len(header) or not all(header):
+        return None
+    follower.intake.begin(header, 1)
+    arrivals = follower.intake.take(Block(rows[1:], list(range(2, len(rows) + 1))))
+    columns = follower.model.columns
+    codes = [columns.values.index(name) for name in columns.categories if name in columns.values]
+    odd = (arrivals.values[:, codes] == 0).any() or (np.abs(arrivals.values) >= _EXACT).any()
+    if follower.intake.problems or odd or columns.static:
+        return None
+    ids, times, answer, _ = follower.answers(arrivals, last=last)
+    return Small(follower.text.columns, follower.text.rows(ids, times, answer), tuple(header))
