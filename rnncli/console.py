@@ -15,12 +15,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 Format = Literal["auto", "table", "csv", "jsonl", "json"]
 FORMATS: tuple[Format, ...] = ("auto", "table", "csv", "jsonl", "json")
@@ -116,6 +117,14 @@ def emit_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
         _print_json([_object(columns, row) for row in rows])
     else:
         write_csv(sys.stdout, columns, rows)
+
+
+def emit_drawing(draw: Callable[[int, bool], Iterable[Text]]) -> None:
+    """Print lines that are drawn for a width, at most 80, and with colours or without, as the terminal has them."""
+    screen = console(sys.stdout)
+    coloured = screen.color_system is not None and not screen.no_color
+    for line in draw(min(screen.width, 80), coloured):
+        screen.print(line, no_wrap=True, crop=False, overflow="ignore")
 
 
 def emit_document(document: Mapping[str, Any], sheets: Sequence[Sheet], closing: str = "") -> None:

@@ -12,7 +12,7 @@ from rnncli.data.ahead import extend
 from rnncli.data.origins import scoring_origins, turns
 from rnncli.data.panel import Columns, Floats, Panel, Rows
 from rnncli.data.reading.frames import Tables
-from rnncli.data.resident import resident
+from rnncli.data.resident import Resident, resident
 from rnncli.data.scale import Scaler, adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import Shape, Windows, cut
@@ -51,6 +51,44 @@ class Predicted:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Given:
+    """The rows of a table as a trained model reads them; its windows may end anywhere.
+
+    Attributes:
+        panel: in original units, with the rows that are known ahead.
+        scaler: of the model; series that were not in training are scaled by their own rows.
+        data: what windows are cut from.
+        shape: how.
+    """
+
+    panel: Panel
+    scaler: Scaler
+    data: Resident
+    shape: Shape
+
+    def windows(self, origins: Rows, firsts: Rows | None = None) -> Windows:
+        """The windows before the panel rows `origins`; targets count from `firsts` on."""
+        return cut(self.panel, self.data, origins, self.shape, firsts)
+
+
+def read_given(model: TrainedModel, tables: Tables) -> Given:
+    """Read what a model is asked about.
+
+    Raises:
+        DataError: for anything in the tables that the model cannot read.
+    """
+    config, task = model.config, model.task
+    panel, columns = read_data(config, model.columns, tables)
+    check_transform(panel, config.window.transform, model.scaler.targets)
+    if isinstance(task, Forecasting) and columns.known_ahead:
+        panel = extend(panel, columns, task.horizon, tables)
+    scaler = adapt(model.scaler, panel, columns, everything(panel))
+    device = next(model.network.parameters()).device
+    data = resident(panel, columns, scaler, config.data.missing, device)
+    return Given(panel, scaler, data, shape_of(config, task, panel))
+
+
 def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> Predicted:
     """What comes after the last row of every series (forecasting), or what belongs to it, or to every row.
 
@@ -61,21 +99,14 @@ def predict(model: TrainedModel, tables: Tables, wanted: Wanted = Wanted()) -> P
         DataError: for anything in the tables that the model cannot read.
     """
     model = _with_context(model, wanted.context)
-    config, task = model.config, model.task
     _check_wanted(model, wanted)
-    panel, columns = read_data(config, model.columns, tables)
-    check_transform(panel, config.window.transform, model.scaler.targets)
-    if isinstance(task, Forecasting) and columns.known_ahead:
-        panel = extend(panel, columns, task.horizon, tables)
-    scaler = adapt(model.scaler, panel, columns, everything(panel))
-    device = next(model.network.parameters()).device
-    data = resident(panel, columns, scaler, config.data.missing, device)
-    shape = shape_of(config, task, panel)
+    given, task = read_given(model, tables), model.task
+    panel, scaler, shape = given.panel, given.scaler, given.shape
     origins = _origins(panel, shape, wanted.every)
     firsts = turns(panel, everything(panel), origins) if shape.every else None
-    windows = cut(panel, data, origins, shape, firsts)
-    one_pass = wanted.every and not shape.every and config.window.context == "full" and carries(config)
-    scaled = _every_step(model, cut(panel, data, panel.ends, shape)) if one_pass else _answers(model, windows)
+    windows = given.windows(origins, firsts)
+    one_pass = wanted.every and not shape.every and model.config.window.context == "full" and carries(model.config)
+    scaled = _every_step(model, given.windows(panel.ends)) if one_pass else _answers(model, windows)
     series = windows.series
     bands, notes = _bands(model, scaled, scaler, series, wanted)
     answer = task.original(scaled, scaler, series)

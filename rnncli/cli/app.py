@@ -22,6 +22,7 @@ from rnncli.cli.options import with_shared_options
 from rnncli.cli.predict import predict
 from rnncli.cli.report import report
 from rnncli.cli.schema import schema
+from rnncli.cli.trace import trace
 from rnncli.cli.train import train
 from rnncli.cli.tune import tune
 from rnncli.cli.usage import usage_error
@@ -69,6 +70,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("evaluate", evaluate),
     ("predict", predict),
     ("inspect-weights", inspect_weights),
+    ("trace", trace),
     ("compare", compare),
     ("report", report),
     ("schema", schema),

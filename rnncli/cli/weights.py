@@ -5,7 +5,20 @@ from typing import Any
 from rnncli import console
 from rnncli.console import Sheet
 
-_NUMBERS = ("mean", "std", "min", "max", "norm", "spectral_radius", "half_life")
+_NUMBERS = ("mean", "std", "min", "max", "spectral_radius", "spectral_norm", "half_life")
+_GATE_COLUMNS = ("layer", "direction", "gate", "mean", "std", "low", "high", "half_life")
+_NAMES = {
+    "spectral_radius": "radius",
+    "spectral_norm": "stretch",
+    "incoming": "reads",
+    "recurrent": "states",
+    "outgoing": "is read",
+    "half_life": "memory",
+    "half_life_on_data": "on data",
+    "other_norm": "of other",
+    "saturation": "saturated",
+    "duplicate_of": "like",
+}
 
 
 def summary_sheets(result: dict[str, Any]) -> list[Sheet]:
@@ -13,29 +26,84 @@ def summary_sheets(result: dict[str, Any]) -> list[Sheet]:
     rows = result["rows"]
     if not console.wants_table():
         return [Sheet("", list(rows[0]), [_flat(row) for row in rows])]
+    head = f"{_several(rows)}{result['cell']}, {result['parameters']:,} parameters in all"
+    return [*_by_layer(rows, ["gate", "shape", *_NUMBERS], head), *_data_sheets(result)]
+
+
+def difference_sheets(result: dict[str, Any]) -> list[Sheet]:
+    """The same of `inspect-weights --diff`."""
+    rows = result["rows"]
+    if not console.wants_table():
+        return [Sheet("", list(rows[0]), [_flat(row) for row in rows])]
+    head = f"{_several(rows)}{result['other']} beside {result['run']}"
+    return _by_layer(rows, ["gate", "shape", "norm", "other_norm", "difference", "relative", "cosine"], head)
+
+
+def unit_sheets(rows: list[dict[str, Any]]) -> list[Sheet]:
+    """Units for people, a table a layer and direction."""
+    sheets = []
+    for where, members in _groups(rows).items():
+        columns = [name for name in members[0] if name not in ("layer", "direction", "member")]
+        columns = [name for name in columns if any(row[name] is not None for row in rows)]
+        cells = [[_shown(row[name]) for name in columns] for row in members]
+        sheets.append(Sheet(where, [_NAMES.get(name, name) for name in columns], cells))
+    return sheets
+
+
+def _data_sheets(result: dict[str, Any]) -> list[Sheet]:
+    """What the inputs are worth, and what the gates do on data."""
+    inputs = result["inputs"]
+    columns = [name for name in inputs[0] if any(row[name] is not None for row in inputs)]
+    sheets = [Sheet("inputs", columns, [[_shown(row[name]) for name in columns] for row in inputs])]
+    gates = [row for row in result.get("gates", ()) if not row["member"]]
+    columns = [name for name in _GATE_COLUMNS if any(row[name] is not None for row in gates)]
+    if gates:
+        title = f"gates over {result['steps']:,} steps of data"
+        names = [_NAMES.get(name, name) for name in columns]
+        sheets.append(Sheet(title, names, [[_shown(row[name]) for name in columns] for row in gates]))
+    return sheets
+
+
+def _several(rows: list[dict[str, Any]]) -> str:
+    count = max((row["member"] or 0) for row in rows) + 1
+    return f"the first of {count} networks, " if count > 1 else ""
+
+
+def _groups(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the first network by where they belong."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in (row for row in rows if not row["member"]):
         where = _part(row["parameter"]) if row["layer"] is None else f"layer {row['layer']}, {row['direction']}"
         groups.setdefault(where, []).append(row)
-    count = max((row["member"] or 0) for row in rows) + 1
-    several = f"the first of {count} networks, " if count > 1 else ""
-    head = f"{several}{result['cell']}, {result['parameters']:,} parameters in all"
+    return groups
+
+
+def _by_layer(rows: list[dict[str, Any]], wanted: list[str], head: str) -> list[Sheet]:
+    """A sheet for every part of the network, with those of the columns that say something there."""
     sheets: list[Sheet] = []
-    for where, members in groups.items():
-        recurrent = any(row["gate"] for row in members)
-        columns = ["gate", "shape", *_NUMBERS] if recurrent else ["shape", *_NUMBERS]
-        columns = [name for name in columns if any(row[name] is not None for row in members)]
-        names = [{"spectral_radius": "radius", "half_life": "half-life"}.get(name, name) for name in columns]
+    for where, members in _groups(rows).items():
+        columns = [name for name in wanted if any(row[name] is not None for row in members)]
         cells = [[_short(row), *_cells(row, columns)] for row in members]
+        names = [_NAMES.get(name, name) for name in columns]
         sheets.append(Sheet(where if sheets else f"{head}\n\n{where}", ["weights", *names], cells))
     return sheets
 
 
 def explanation(result: dict[str, Any]) -> str:
-    """What the last columns of the tables mean."""
-    text = "radius: largest |eigenvalue| of a gate's recurrent matrix"
+    """What the columns of the tables mean."""
+    text = "radius, stretch: largest |eigenvalue|, singular value of a gate's recurrent part"
     if any(row["half_life"] is not None for row in result["rows"]):
-        text += "\nhalf-life: steps in which the forget gate, at rest, lets half of the carry go"
+        text += "\nmemory: steps in which the gate that keeps the state, at rest, loses half of it"
+    text += "\nnorm of an input: that of all weights that read it"
+    if "gates" in result:
+        text += "; weight: times its spread"
+        text += "\nreliance: how far answers move, if it is shuffled, beside how far they differ"
+        text += "\nlow, high: share of values below .05 (of a tanh -.95) and above .95"
+    for name in ("dead", "duplicates"):
+        if result[name]:
+            some = ", ".join(result[name][:4]) + ("" if len(result[name]) <= 4 else " …")
+            text += f"\n{len(result[name])} {name[:-1] if name == 'duplicates' and len(result[name]) == 1 else name}"
+            text += f" {'unit' if name == 'dead' else 'of another unit'}: {some} (--units)"
     return text
 
 
@@ -51,10 +119,11 @@ def _short(row: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any], columns: list[str]) -> list[Any]:
-    return [
-        _shape(row["shape"]) if name == "shape" else _number(row[name]) if isinstance(row[name], float) else row[name]
-        for name in columns
-    ]
+    return [_shape(row["shape"]) if name == "shape" else _shown(row[name]) for name in columns]
+
+
+def _shown(value: Any) -> Any:
+    return _number(value) if isinstance(value, float) else value
 
 
 def _number(value: float) -> str:

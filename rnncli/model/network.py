@@ -173,13 +173,7 @@ class Network(nn.Module):
         Returns:
             (batch, outputs), (batch, time, outputs) if every step is answered, or (batch * time, outputs) of origins.
         """
-        x = self.inputs("past", past)
-        if static is not None and self.sizes.static:
-            x = torch.cat([x, self.inputs("static", static)[:, None].expand(-1, x.shape[1], -1)], dim=2)
-        filters = None if self.front_end is None else self.front_end(x, lengths)
-        x, counts = (x if filters is None else filters), lengths
-        if self.segments is not None:
-            x, counts = self.segments(x, lengths)
+        x, counts, filters = self.read(past, lengths, static)
         x = dropout(x, self.settings.input_dropout, generator)
         output, final = self.backbone(x, counts, generator=generator)
         known = self.inputs("ahead", ahead) if ahead is not None and self.sizes.ahead else None
@@ -192,6 +186,24 @@ class Network(nn.Module):
         if self.level is not None and level is not None:
             result = result + self.level(level)
         return result if self.skip is None else result + self.around(past, lengths)
+
+    def read(
+        self, past: Tensor, lengths: Tensor | None, static: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """What the recurrence reads of windows.
+
+        Returns:
+            (batch, steps, width), the valid steps of each window or None, and (batch, time, filters) of the front end.
+        """
+        x = self.inputs("past", past)
+        if static is not None and self.sizes.static:
+            x = torch.cat([x, self.inputs("static", static)[:, None].expand(-1, x.shape[1], -1)], dim=2)
+        filters = None if self.front_end is None else self.front_end(x, lengths)
+        x = x if filters is None else filters
+        if self.segments is None:
+            return x, lengths, filters
+        segments, counts = self.segments(x, lengths)
+        return segments, counts, filters
 
     def _features(
         self,

@@ -8,14 +8,15 @@ unless one is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 State = tuple[Array, ...]
+Gates = tuple[Array, ...]
 Activation = Callable[[Array], Array]
 Step = Callable[[Array, State, "Weights", Activation], State]
 
@@ -50,29 +51,56 @@ class Weights:
             self.b_input, self.b_recurrent = self.b_input[:, None], self.b_recurrent[:, None]
 
 
-def rnn_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
-    """Elman 1990; the textbook's recurrent network."""
+def rnn_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
+    """The one block of the textbook's network, which is its next state."""
     (h,) = state
     return (activation(w.W @ x + w.U @ h + w.b_input + w.b_recurrent),)
 
 
+def rnn_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
+    """Elman 1990; the textbook's recurrent network."""
+    return rnn_gates(x, state, w, activation)
+
+
+def lstm_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
+    """How far an LSTM's gates are open, and what it would write."""
+    h, _ = state
+    i, f, g, o = np.split(w.W @ x + w.U @ h + w.b_input + w.b_recurrent, 4)
+    return sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+
+
 def lstm_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
     """Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, as in torch.nn.LSTM."""
-    h, c = state
-    i, f, g, o = np.split(w.W @ x + w.U @ h + w.b_input + w.b_recurrent, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
+    _, c = state
+    i, f, g, o = lstm_gates(x, state, w, activation)
+    c = f * c + i * g
+    return o * np.tanh(c), c
 
 
-def gru_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
-    """Cho et al. 2014, with the reset gate on the recurrent product as in torch.nn.GRU."""
+def gru_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
+    """How far a GRU's gates are open, and what it would write."""
     (h,) = state
     r_x, z_x, n_x = np.split(w.W @ x + w.b_input, 3)
     r_h, z_h, n_h = np.split(w.U @ h + w.b_recurrent, 3)
     r = sigmoid(r_x + r_h)
     z = sigmoid(z_x + z_h)
     n = np.tanh(n_x + r * n_h)
+    return r, z, n
+
+
+def gru_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
+    """Cho et al. 2014, with the reset gate on the recurrent product as in torch.nn.GRU."""
+    (h,) = state
+    _, z, n = gru_gates(x, state, w, activation)
     return ((1 - z) * n + z * h,)
+
+
+def carry_lstm_gates(x: Array, state: State, w: Weights, activation: Activation) -> Gates:
+    """The textbook LSTM's gates; its output is among them, and reads the carry before it is updated."""
+    h, c = state
+    i, f, k, o = np.split(w.W @ x + w.U @ h + w.b_input + w.b_recurrent, 4)
+    output = activation(o + w.V @ c)
+    return sigmoid(i), sigmoid(f), np.tanh(k), output
 
 
 def carry_lstm_step(x: Array, state: State, w: Weights, activation: Activation) -> State:
@@ -80,10 +108,9 @@ def carry_lstm_step(x: Array, state: State, w: Weights, activation: Activation) 
 
     ``c * f`` filters what the carry holds, ``i * k`` writes the present into it. V is the matrix on the carry.
     """
-    h, c = state
-    i, f, k, o = np.split(w.W @ x + w.U @ h + w.b_input + w.b_recurrent, 4)
-    output = activation(o + w.V @ c)
-    carry = sigmoid(i) * np.tanh(k) + c * sigmoid(f)
+    _, c = state
+    i, f, k, output = carry_lstm_gates(x, state, w, activation)
+    carry = i * k + c * f
     return output, carry
 
 
@@ -103,13 +130,63 @@ GATES: dict[str, tuple[str, ...]] = {  # names of the row blocks of W and U; the
 }
 
 
-def loop(x: Array, state: State, w: Weights, step: Step, activation: Activation) -> tuple[Array, State]:
-    """The recurrent loop: (time, inputs) in, every output (time, hidden) and the last state out."""
-    outputs = []
+GATE_VALUES: dict[str, Step] = {  # of a step, in the order of GATES, after their activations
+    "rnn": rnn_gates,
+    "lstm": lstm_gates,
+    "gru": gru_gates,
+    "carry_lstm": carry_lstm_gates,
+}
+
+
+def loop(x: Array, state: State, w: Weights, step: Step, activation: Activation) -> list[State]:
+    """The recurrent loop: (time, inputs) in; the state before the first step and the one after each out."""
+    states = [state]
     for x_t in x:
         state = step(x_t, state, w, activation)
-        outputs.append(state[0])
-    return np.stack(outputs) if outputs else np.zeros((0, len(state[0])), x.dtype), state
+        states.append(state)
+    return states
+
+
+class Pass(NamedTuple):
+    """What one layer did in one direction, its steps in the order in which it took them: last to first backwards."""
+
+    layer: int
+    direction: str  # "" or "_reverse", as in the names of weights
+    weights: Weights
+    x: Array  # (time, inputs)
+    states: list[State]  # time + 1 of them
+
+    def in_time(self, part: int) -> Array:
+        """(time, hidden) a part of the state after each step, in the order of time."""
+        found = np.stack([state[part] for state in self.states])[1:]
+        return found[::-1] if self.direction else found
+
+
+def passes(
+    cell: str,
+    tensors: Mapping[str, Array],
+    x: Array,
+    state: State | None = None,
+    nonlinearity: Activation | str = "tanh",
+) -> Iterator[Pass]:
+    """A stack of recurrent layers, in one or both directions, layer by layer; for the arguments see `run`."""
+    step, parts = STEPS[cell]
+    activation = ACTIVATIONS[nonlinearity] if isinstance(nonlinearity, str) else nonlinearity
+    layers = sum(name.startswith("weight_ih_l") and not name.endswith("_reverse") for name in tensors)
+    directions = ["", "_reverse"] if "weight_ih_l0_reverse" in tensors else [""]
+    if state is None:
+        shape = (layers * len(directions), tensors["weight_hh_l0"].shape[1], *x.shape[2:])
+        state = tuple(np.zeros(shape, x.dtype) for _ in range(parts))
+    for layer in range(layers):
+        outputs = []
+        for number, direction in enumerate(directions):
+            own = tuple(part[layer * len(directions) + number] for part in state)
+            w = Weights(tensors, f"l{layer}{direction}", columns=x.ndim == 3)
+            read = x[::-1] if direction else x
+            done = Pass(layer, direction, w, read, loop(read, own, w, step, activation))
+            outputs.append(done.in_time(0))
+            yield done
+        x = np.concatenate(outputs, axis=1)
 
 
 def run(
@@ -124,7 +201,7 @@ def run(
     Args:
         cell: a key of STEPS.
         tensors: ``weight_ih_l0``, ``weight_hh_l0_reverse`` and so on; layers and directions are read off the names.
-        x: (time, inputs).
+        x: (time, inputs), or (time, inputs, sequences) for many of one length.
         state: the initial state, each part (layers * directions, hidden); zero if None.
         nonlinearity: of rnn and of carry_lstm's output: ``tanh``, ``relu`` or any function.
 
@@ -132,21 +209,25 @@ def run(
         the top layer's outputs (time, directions * hidden), forward joined to backward, and the final state, each
         part (layers * directions, hidden). The backward direction's is its state at the first step.
     """
-    step, parts = STEPS[cell]
-    activation = ACTIVATIONS[nonlinearity] if isinstance(nonlinearity, str) else nonlinearity
-    layers = sum(name.startswith("weight_ih_l") and not name.endswith("_reverse") for name in tensors)
-    directions = ["", "_reverse"] if "weight_ih_l0_reverse" in tensors else [""]
-    hidden = tensors["weight_hh_l0"].shape[1]
-    if state is None:
-        state = tuple(np.zeros((layers * len(directions), hidden), x.dtype) for _ in range(parts))
-    final: list[State] = []
-    for layer in range(layers):
-        outputs = []
-        for direction in directions:
-            own = tuple(part[len(final)] for part in state)
-            w = Weights(tensors, f"l{layer}{direction}")
-            y, last = loop(x[::-1] if direction else x, own, w, step, activation)
-            outputs.append(y[::-1] if direction else y)
-            final.append(last)
-        x = np.concatenate(outputs, axis=1)
-    return x, tuple(np.stack(part) for part in zip(*final, strict=True))
+    done = list(passes(cell, tensors, x, state, nonlinearity))
+    top = [one.in_time(0) for one in done if one.layer == done[-1].layer]
+    final = [one.states[-1] for one in done]
+    return np.concatenate(top, axis=1), tuple(np.stack(part) for part in zip(*final, strict=True))
+
+
+def quantities(cell: str, done: Pass, nonlinearity: str = "tanh", *, gates: bool = True) -> dict[str, Array]:
+    """Everything that a pass computed, by name, each (time, hidden) in the order of time.
+
+    States are those after a step, gates those within it, after their activations: of an LSTM h, c, i, f, g, o.
+    """
+    _, parts = STEPS[cell]
+    found = {name: done.in_time(part) for part, name in enumerate(("h", "c")[:parts])}
+    if gates:
+        activation = ACTIVATIONS[nonlinearity]
+        steps = [
+            GATE_VALUES[cell](x_t, state, done.weights, activation)
+            for x_t, state in zip(done.x, done.states, strict=False)  # the last state comes after the last step
+        ]
+        for name, values in zip(GATES[cell], zip(*steps, strict=True), strict=True):
+            found[name] = np.stack(values[::-1] if done.direction else values)
+    return found

@@ -29,7 +29,7 @@ DOCUMENTS = (
     ["evaluate", "run", "--by", "series"],
     ["inspect-weights", "run"],
 )
-ROWS = (["predict", "run"], ["inspect-weights", "run", "--values"])
+ROWS = (["predict", "run"], ["inspect-weights", "run", "--values"], ["trace", "run", "--what", "all"])
 
 
 def _terminal(arguments, cwd, env=None, columns=80) -> tuple[int, str]:

@@ -104,6 +104,27 @@ LINES: dict[str, tuple[list[str], str]] = {
     "tune --hidden-size": (["tune", "waves.yaml", "--hidden-size", "3"], "did you mean model.hidden_size=…?"),
     "train tune.trials": (["train", "waves.yaml", "tune.trials=3"], "has no effect on a single run"),
     "train ~tune.trials": (["train", "waves.yaml", "~tune.trials"], "has no effect on a single run"),
+    "inspect-weights --values beside --units": (["inspect-weights", "run", "--values", "--units"], "give one of them"),
+    "inspect-weights --diff beside --inputs": (["inspect-weights", "run", "--inputs", "--diff", "run"], "one of them"),
+    "inspect-weights --values --data": (["inspect-weights", "run", "--values", "--data", "x"], "--data has no effect"),
+    "inspect-weights --diff --data": (["inspect-weights", "run", "--diff", "run", "--data", "x"], "effect on --diff"),
+    "inspect-weights --diff of nothing": (["inspect-weights", "run", "--diff", ""], "an empty name"),
+    "inspect-weights --heatmap a.gif": (["inspect-weights", "run", "--heatmap", "a.gif"], "must end in .png"),
+    "inspect-weights --heatmap of nothing": (["inspect-weights", "run", "--heatmap", ""], "an empty name"),
+    "inspect-weights --heatmap - --units": (["inspect-weights", "run", "--heatmap", "-", "--units"], "draws instead"),
+    "inspect-weights --heatmap - --data": (["inspect-weights", "run", "--heatmap", "-", "--data", "x"], "- beside --"),
+    "inspect-weights --heatmap - --format csv":
+        (["inspect-weights", "run", "--heatmap", "-", "--format", "csv"], "name a file for the picture"),
+    "trace --what q": (["trace", "run", "--what", "h,q"], "lstm has no q (it has h, c, i, f, g, o; or say all)"),
+    "trace --what of nothing": (["trace", "run", "--what", ""], "'' is not a list of names"),
+    "trace --unit a word": (["trace", "run", "--unit", "x"], "'x' is not a list of numbers"),
+    "trace --unit 12": (["trace", "run", "--unit", "12"], "there are 0 to 11"),
+    "trace --layer 1": (["trace", "run", "--layer", "1"], "there is 0 alone"),
+    "trace --direction up": (["trace", "run", "--direction", "up"], "must be forward or backward"),
+    "trace --direction backward": (["trace", "run", "--direction", "backward"], "reads forward alone"),
+    "trace --member 0": (["trace", "run", "--member", "0"], "the model is one network"),
+    "trace --series of none": (["trace", "run", "--series", "nobody"], "no series 'nobody'"),
+    "trace --last 0": (["trace", "run", "--last", "0"], "whole number"),
     "--data a glob of nothing": (["predict", "run", "--data", "*.nope"], "*.nope: no such file"),
 }  # fmt: skip
 
@@ -448,7 +469,13 @@ def test_a_stdin_without_a_table_is_3(ready, refuse, monkeypatch, content, words
             return io.BytesIO(content)
 
     monkeypatch.setattr(sys, "stdin", None if content is None else Again(io.BytesIO()))
-    for arguments in (["predict", "run"], ["evaluate", "run"], ["train", "waves.yaml", "--out", "new"]):
+    for arguments in (
+        ["predict", "run"],
+        ["evaluate", "run"],
+        ["trace", "run"],
+        ["inspect-weights", "run"],
+        ["train", "waves.yaml", "--out", "new"],
+    ):
         refuse(*arguments, "--data", "-", code=3, words=words)
 
 

@@ -41,6 +41,7 @@ def cell(request: pytest.FixtureRequest) -> str:
 
 def test_every_list_of_cells_is_the_same_list() -> None:
     assert list(CELLS) == list(get_args(schema.CellName)) == list(reference.STEPS) == list(reference.GATES)
+    assert list(reference.GATE_VALUES) == list(reference.GATES)
     assert literals("cell") == list(CELLS)
 
 

@@ -248,3 +248,40 @@ def test_reference_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[[1.0], [2.0]] False"
+
+
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one_way", "two_ways"])
+@pytest.mark.parametrize("cell", list(reference.STEPS))
+def test_many_sequences_side_by_side_are_each_by_itself(cell: str, bidirectional: bool) -> None:
+    torch.manual_seed(3)
+    tensors = arrays(Backbone(cell, INPUTS, HIDDEN, 2, bidirectional=bidirectional))
+    x = np.random.default_rng(0).normal(size=(TIME, INPUTS, 5))
+    together = list(reference.passes(cell, tensors, x))
+    for number in range(5):
+        alone = list(reference.passes(cell, tensors, x[:, :, number]))
+        for one, many in zip(alone, together, strict=True):
+            assert (one.layer, one.direction) == (many.layer, many.direction)
+            expected, found = (reference.quantities(cell, done) for done in (one, many))
+            assert list(expected) == list(found)
+            for name, values in expected.items():
+                np.testing.assert_allclose(found[name][:, :, number], values, atol=1e-14)
+
+
+@pytest.mark.parametrize("cell", list(reference.STEPS))
+def test_a_step_follows_from_its_gates(cell: str) -> None:
+    torch.manual_seed(4)
+    tensors = arrays(Backbone(cell, INPUTS, HIDDEN))
+    (done,) = reference.passes(cell, tensors, np.random.default_rng(1).normal(size=(TIME, INPUTS)))
+    found = reference.quantities(cell, done)
+    before = {name: np.concatenate([np.zeros((1, HIDDEN)), found[name][:-1]]) for name in found if name in "hc"}
+    written = {
+        "rnn": lambda: {"h": found["h"]},
+        "lstm": lambda: {
+            "c": found["f"] * before["c"] + found["i"] * found["g"],
+            "h": found["o"] * np.tanh(found["c"]),
+        },
+        "gru": lambda: {"h": (1 - found["z"]) * found["n"] + found["z"] * before["h"]},
+        "carry_lstm": lambda: {"c": found["i"] * found["k"] + found["f"] * before["c"], "h": found["o"]},
+    }[cell]()
+    for name, values in written.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-15)

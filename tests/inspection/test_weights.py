@@ -64,6 +64,8 @@ def test_statistics_are_those_of_the_gates_rows() -> None:
     assert (row["min"], row["max"]) == (pytest.approx(block.min()), pytest.approx(block.max()))
     assert row["norm"] == pytest.approx(np.sqrt((block**2).sum()))
     assert row["spectral_radius"] == pytest.approx(max(abs(np.linalg.eigvals(block))))
+    assert row["spectral_norm"] == pytest.approx(np.sqrt(max(np.linalg.eigvalsh(block.T @ block))))
+    assert row["spectral_norm"] >= row["spectral_radius"]
 
 
 def test_half_life_is_how_long_the_forget_gate_keeps_half() -> None:
@@ -76,9 +78,16 @@ def test_half_life_is_how_long_the_forget_gate_keeps_half() -> None:
     assert row["half_life"] == pytest.approx(np.median(np.log(0.5) / np.log(1 / (1 + np.exp(-bias)))))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru"])
-def test_cells_without_a_forget_gate_have_no_half_life(cell: str) -> None:
-    assert all(row["half_life"] is None for row in summary(stored(cell))["rows"])
+def test_a_cell_that_keeps_nothing_has_no_half_life() -> None:
+    assert all(row["half_life"] is None for row in summary(stored("rnn"))["rows"])
+
+
+def test_a_gru_keeps_by_its_update_gate() -> None:
+    model = stored("gru", layers=1, bidirectional=False)
+    bias = sum(model.tensors[f"network.backbone.bias_{kind}_l0"][4:8].astype(float) for kind in ("ih", "hh"))
+    (row,) = [row for row in summary(model)["rows"] if row["half_life"] is not None]
+    assert (row["parameter"], row["gate"]) == ("weight_hh_l0", "z")
+    assert row["half_life"] == pytest.approx(np.median(np.log(0.5) / np.log(1 / (1 + np.exp(-bias)))))
 
 
 def test_values_are_the_tensors_themselves() -> None:
@@ -92,18 +101,19 @@ def test_values_are_the_tensors_themselves() -> None:
     assert {row["input"] for row in rows if row["parameter"] == "level.weight"} == {"level y"}
 
 
-def test_command_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
+@pytest.mark.parametrize("view", [[], ["--units"], ["--inputs"], ["--values"], ["--heatmap", "-"]], ids=" ".join)
+def test_command_needs_neither_torch_nor_pandas(view: list[str], tmp_path: Path) -> None:
     model = stored("lstm")
     raw = checkpoint.encode(checkpoint.MODEL, model.content, model.tensors)
     (tmp_path / "model.safetensors").write_bytes(raw)
     program = (
         "import sys\nfrom rnncli.cli.app import main\n"
-        f"sys.argv = ['rnncli', 'inspect-weights', {str(tmp_path)!r}]\n"
-        "try:\n    main()\nfinally:\n    sys.stderr.write(str({'torch', 'pandas'} & set(sys.modules)))\n"
+        f"sys.argv = {['rnncli', 'inspect-weights', str(tmp_path), *view]!r}\n"
+        "try:\n    main()\nfinally:\n    sys.stderr.write(str({'torch', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == "set()"
-    assert json.loads(done.stdout)["cell"] == "lstm"
+    assert view or json.loads(done.stdout)["cell"] == "lstm"
 
 
 def test_csv_is_one_tidy_table(tmp_path: Path, cli) -> None:
