@@ -49,6 +49,7 @@ class Convolutions(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, time, inputs) to (batch, time, filters); padding stays zero."""
         valid = None if lengths is None else valid_steps(x, lengths)
+        x = x if valid is None else x * valid  # values of the series stand beside every step
         for mix, norm, taps in zip(self.mix, self.norm, self.taps, strict=True):
             ahead = 0 if self.causal else taps // 2
             around = pad(x, (0, 0, taps - 1 - ahead, ahead)).unfold(1, taps, 1)  # (batch, time, inputs, taps)

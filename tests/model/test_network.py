@@ -145,6 +145,18 @@ def test_without_levels_there_is_nothing_to_learn_of_them() -> None:
     assert torch.equal(network(past, LENGTHS, torch.ones(len(LENGTHS), 1)), network(past, LENGTHS))
 
 
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one_way", "two_ways"])
+def test_values_of_a_series_beside_the_padding_are_not_read(bidirectional: bool) -> None:
+    torch.manual_seed(63)
+    settings = schema.Model(cell="gru", hidden_size=HIDDEN, front_end="conv", bidirectional=bidirectional)
+    network = Network(settings, Sizes(("a", "b", "c"), OUTPUTS, static=("s",)))
+    past, static = drawn_past(), torch.randn(len(LENGTHS), 1)
+    together = network(past, LENGTHS, static=static)
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = network(past[row : row + 1, :length], static=static[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone)
+
+
 def test_settings_reach_the_backbone() -> None:
     settings = schema.Model(
         cell="rnn", hidden_size=HIDDEN, num_layers=3, nonlinearity="relu", bias=False, bidirectional=True
