@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from rnncli import checkpoint
+from rnncli import checkpoint, proof
 from rnncli.config import schema
 from rnncli.config.document import Document
 from rnncli.config.load import check
@@ -37,6 +37,7 @@ class TrainedModel:
         scaler: statistics of the training rows.
         network: on the device that it will run on.
         residuals: (windows, horizon, targets) sorted validation errors of a forecast, see `tasks.intervals`.
+        proof: what the network made of some windows when training ended.
     """
 
     config: schema.Config
@@ -44,6 +45,7 @@ class TrainedModel:
     scaler: Scaler
     network: AnyNetwork
     residuals: Floats | None = None
+    proof: proof.Proof | None = None
 
     @property
     def task(self) -> Task:
@@ -102,6 +104,7 @@ def model_bytes(
     scaler: Scaler,
     weights: checkpoint.Tensors,
     residuals: Floats | None = None,
+    taken: proof.Proof | None = None,
 ) -> bytes:
     """The bytes of ``model.safetensors``; unknown residuals are kept as -1, since files hold finite numbers."""
     content = {
@@ -109,7 +112,7 @@ def model_bytes(
         "columns": asdict(columns),
         "scaler": scaler_content(scaler),
     }
-    tensors = weights | scaler_tensors(scaler)
+    tensors = weights | scaler_tensors(scaler) | proof.tensors_of(taken)
     if residuals is not None:
         tensors[RESIDUALS] = np.nan_to_num(residuals, nan=-1.0)
     return checkpoint.encode(checkpoint.MODEL, content, tensors)
@@ -147,11 +150,14 @@ def load_model(run: Path, device: torch.device) -> TrainedModel:
     with torch.device("meta"):  # shapes alone, until they are known to be the file's
         network = build_network(config, columns, 0)
     names = {f"network.{name}" for name in network.state_dict()} | set(scaler_tensors(scaler))
-    if set(stored.tensors) - {RESIDUALS} != names:
-        odd = ", ".join(sorted((set(stored.tensors) - {RESIDUALS}) ^ names)[:3])
+    there = {name for name in stored.tensors if name != RESIDUALS and not name.startswith(proof.GROUP)}
+    if there != names:
+        odd = ", ".join(sorted(there ^ names)[:3])
         raise CheckpointError(f"not the tensors of its config: {odd}", _RESTORE, Place(str(path)))
     load_network(network, stored.tensors, str(path), assign=True)
-    return TrainedModel(config, columns, scaler, network.to(device), _residuals(stored, config, scaler, str(path)))
+    taken = proof.saved(stored.tensors, task_of(config, columns).sizes(), str(path))
+    errors = _residuals(stored, config, scaler, str(path))
+    return TrainedModel(config, columns, scaler, network.to(device), errors, taken)
 
 
 def _residuals(stored: checkpoint.Stored, config: schema.Config, scaler: Scaler, file: str) -> Floats | None:
