@@ -24,11 +24,12 @@ from rnncli.cli.schema import schema
 from rnncli.cli.train import train
 from rnncli.cli.tune import tune
 from rnncli.cli.usage import usage_error
+from rnncli.cli.verify import verify
 from rnncli.errors import Interrupted, Place, ResourceError, RnncliError, UsageError, is_out_of_memory
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
-5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true), 130 SIGINT and 143 SIGTERM
-(state saved first), 141 stdout closed."""
+5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true, verification mismatch),
+130 SIGINT and 143 SIGTERM (state saved first), 141 stdout closed."""
 MOST_LINES = 6  # of an error; with --format json all problems are told
 
 # Typer's own error classes have no public name, but every one of them is a base of this one
@@ -68,6 +69,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("evaluate", evaluate),
     ("predict", predict),
     ("inspect-weights", inspect_weights),
+    ("verify", verify),
     ("compare", compare),
     ("schema", schema),
 )

@@ -16,10 +16,11 @@ COMMANDS: dict[str, list[str]] = {
     "evaluate": ["evaluate", "run"],
     "predict": ["predict", "run"],
     "inspect-weights": ["inspect-weights", "run"],
+    "verify": ["verify", "run"],
     "compare": ["compare", "run"],
     "schema": ["schema"],
 }
-READERS = ("predict", "evaluate", "inspect-weights")  # commands that read the model of a run
+READERS = ("predict", "evaluate", "inspect-weights", "verify")  # commands that read the model of a run
 
 KINDS = {2: ("usage", "config"), 3: ("data",), 4: ("checkpoint",), 5: ("resource",)}  # of an error, by its exit code
 ERROR_KEYS = {"code", "kind", "message", "hint", "file", "line", "column", "key"}

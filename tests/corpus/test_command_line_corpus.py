@@ -104,6 +104,9 @@ LINES: dict[str, tuple[list[str], str]] = {
     "tune --hidden-size": (["tune", "waves.yaml", "--hidden-size", "3"], "did you mean model.hidden_size=…?"),
     "train tune.trials": (["train", "waves.yaml", "tune.trials=3"], "has no effect on a single run"),
     "train ~tune.trials": (["train", "waves.yaml", "~tune.trials"], "has no effect on a single run"),
+    "verify --tol nan": (["verify", "run", "--tol", "nan"], "'nan' is not a number from 0 on"),
+    "verify --tol below 0": (["verify", "run", "--tol=-1e-5"], "'-1e-5' is not a number from 0 on"),
+    "verify --windows 0": (["verify", "run", "--windows", "0"], "0 is not a whole number from 1"),
     "--data a glob of nothing": (["predict", "run", "--data", "*.nope"], "*.nope: no such file"),
 }  # fmt: skip
 
