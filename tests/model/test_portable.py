@@ -127,10 +127,10 @@ def forecasters(draw: st.DrawFn) -> tuple[dict[str, Any], Sizes, bool, bool]:
     }
     if model["cell"] in ("rnn", "carry_lstm"):
         model["nonlinearity"] = draw(st.sampled_from(["tanh", "relu"]))
-    if not parallel:
-        model["bidirectional"] = draw(st.booleans())
-        model["readout"] = draw(st.sampled_from(SINGLE))
-    if not parallel and segment is None and model["skip"] == "none" and not model["bidirectional"]:
+    model["bidirectional"] = not parallel and draw(st.booleans())
+    model["readout"] = "last" if parallel else draw(st.sampled_from(SINGLE))
+    whole = segment is not None or model["skip"] != "none" or model["bidirectional"] or model["readout"] != "last"
+    if not whole:  # else it sees a window as a whole
         forks = draw(st.booleans())
     steps, targets, quantiles = draw(st.integers(1, 7)), draw(st.integers(1, 2)), draw(st.sampled_from([1, 3]))
     sizes = Sizes(
