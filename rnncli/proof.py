@@ -5,7 +5,8 @@ It stands in the model's file beside the weights, so that whoever has the file c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import CheckpointError, Place
-from rnncli.model.ensemble import AnyNetwork
+from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.sizes import Sizes
 
 Array = NDArray[Any]
@@ -68,15 +69,33 @@ def given_of(batch: Batch, sizes: Sizes) -> Given:
     return Given(past, lengths.astype(np.int64), level, batch.static.cpu().numpy(), batch.ahead.cpu().numpy())
 
 
-def call(network: AnyNetwork, given: Given) -> Array:
-    """The network's outputs, on its device and without the coarse products (TF32) of some devices."""
+def call(network: AnyNetwork, given: Given, engine: str | None = None) -> Array:
+    """The network's outputs, on its device and without the coarse products (TF32) of some devices.
+
+    Args:
+        engine: a value of training.engine, for this call; None for the network's own.
+    """
     device = next(network.parameters()).device
     whole = bool((given.lengths == given.past.shape[1]).all())
-    tensors = {name: torch.from_numpy(part).to(device) for name, part in given.arrays().items()}
+    tensors = {name: torch.from_numpy(np.array(part)).to(device) for name, part in given.arrays().items()}
     lengths = tensors.pop("lengths")
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    exactly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with torch.inference_mode(), exactly, _computed_by(network, engine):
         outputs: torch.Tensor = network(**tensors, lengths=None if whole else lengths)
     return outputs.cpu().numpy()
+
+
+@contextlib.contextmanager
+def _computed_by(network: AnyNetwork, engine: str | None) -> Iterator[None]:
+    backbones = [member.backbone for member in members_of(network)]
+    before = [backbone.engine for backbone in backbones]
+    try:
+        for backbone in backbones:
+            backbone.engine = engine or backbone.engine
+        yield
+    finally:
+        for backbone, own in zip(backbones, before, strict=True):
+            backbone.engine = own
 
 
 def take(network: AnyNetwork, windows: Windows, sizes: Sizes) -> Proof | None:

@@ -21,9 +21,9 @@ from rnncli.data.resident import resident
 from rnncli.data.scale import adapt, check_transform
 from rnncli.data.split import everything
 from rnncli.data.windows import cut
-from rnncli.errors import DataError, clipped
+from rnncli.errors import DataError, MissingExtraError, clipped
+from rnncli.export.formats import check_installed
 from rnncli.model.engine import native
-from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.model.native.kernels import UnavailableError
 from rnncli.model.portable import Portable, PortableMean, build, exact
 from rnncli.proof import Given, call, given_of, spread
@@ -132,7 +132,7 @@ def numpy_float32(question: Question) -> Comparison:
 
 def in_torch(question: Question) -> Comparison:
     """torch's own kernels on the CPU."""
-    return compared("torch", question, lambda given: _by_engine(question.model.network, "torch", given))
+    return compared("torch", question, lambda given: call(question.model.network, given, "torch"))
 
 
 def in_native(question: Question) -> Comparison:
@@ -140,7 +140,7 @@ def in_native(question: Question) -> Comparison:
     found = native()
     if isinstance(found, UnavailableError):
         return Comparison("native kernels", reason=str(found))
-    return compared("native kernels", question, lambda given: _by_engine(question.model.network, "auto", given))
+    return compared("native kernels", question, lambda given: call(question.model.network, given, "auto"))
 
 
 def on_cuda(question: Question) -> Comparison:
@@ -155,6 +155,17 @@ def on_cuda(question: Question) -> Comparison:
         network.to("cpu")
 
 
+def in_onnx(question: Question) -> Comparison:
+    """The exported model in onnxruntime."""
+    try:
+        check_installed()
+    except MissingExtraError as error:
+        return Comparison("onnx", reason=str(error))
+    from rnncli.export.onnx_file import onnx_bytes, runner
+
+    return compared("onnx", question, runner(onnx_bytes(question.model)))
+
+
 # further ones take a question and answer with a comparison, or with the reason why there is none
 COMPARISONS: tuple[Callable[[Question], Comparison], ...] = (
     saved_prediction,
@@ -162,6 +173,7 @@ COMPARISONS: tuple[Callable[[Question], Comparison], ...] = (
     in_torch,
     in_native,
     on_cuda,
+    in_onnx,
 )
 
 
@@ -210,19 +222,6 @@ def _reference(model: TrainedModel, *, precise: bool) -> Compute:
             return network.forward(given.past, given.lengths, given.level, given.static, given.ahead)
 
     return compute
-
-
-def _by_engine(network: AnyNetwork, engine: str, given: Given) -> Array:
-    """The network's outputs, computed by an engine that is a value of training.engine."""
-    members = members_of(network)
-    before = [member.backbone.engine for member in members]
-    try:
-        for member in members:
-            member.backbone.engine = engine
-        return call(network, given)
-    finally:
-        for member, own in zip(members, before, strict=True):
-            member.backbone.engine = own
 
 
 def _difference(truth: Array, found: Array, tolerance: float) -> tuple[float, float, tuple[int, ...]]:
