@@ -23,7 +23,7 @@ from rnncli.trained import TrainedModel, model_bytes, network_tensors
 from rnncli.verification import COMPARISONS, Question, verify
 
 LIMIT = 1e-5
-NAMES = ["saved prediction", "numpy float32", "torch", "native kernels", "cuda"]
+NAMES = ["saved prediction", "numpy float32", "torch", "native kernels", "cuda", "onnx"]
 
 DATA: dict[str, dict[str, Any]] = {
     "forecasting": {"target": "y", "past": ["x", "w"], "future": ["z"], "static": "g", "categorical": "w"},

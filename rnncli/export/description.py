@@ -32,7 +32,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "targets": columns.value_targets,
         "target_is_input": columns.target_is_input,
         "series": columns.series,
-        "wide": columns.wide,
+        "wide": columns.targets if columns.wide else (),
         "labels": columns.labels,
         "binary": columns.binary,
         "horizon": config.task.horizon,

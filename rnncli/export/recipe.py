@@ -68,7 +68,7 @@ class Exported:
     def _series(self, table: Table) -> int:
         """The place of the table's series among those that have statistics of their own."""
         known = [tuple(name) for name in self.about["scaler"]["ids"]]
-        own = tuple(str(table[name][0]) for name in self.about["series"])
+        own = tuple(str(table[name][0]) for name in (("",) if self.about["wide"] else self.about["series"]))
         if known and own not in known:
             raise SystemExit(f"series {'/'.join(own)} was not in training: its statistics are not known")
         return known.index(own) if known else 0
@@ -145,20 +145,25 @@ def rows_of(model: Exported, table: Table) -> Iterable[list[str]]:
         yield [str(number), *(f"{value:.9g}" for value in row)]
 
 
-def read_table(model: Exported, file: str) -> Table:
-    """The columns of a CSV file of one series; of the wide layout that of the first series."""
+def read_table(model: Exported, file: str, column: str | None) -> Table:
+    """The columns of a CSV file of one series; of the wide layout, the series that stands in a column."""
     with open(file, newline="", encoding="utf-8-sig") as stream:
         header, *rows = csv.reader(stream)
     table: dict[str, Sequence[Any]] = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    if model.about["wide"]:
-        name = model.about["scaler"]["ids"][0][0]
-        table |= {"value": table[name], **{column: [name] for column in model.about["series"]}}
+    wide = model.about["wide"]
+    if wide:
+        name = column or wide[0]
+        if name not in table:
+            raise SystemExit(f"no column {name}")
+        table |= {"value": table[name], "": [name]}
     return table
 
 
 def main(arguments: Sequence[str], file: Path) -> None:
     """Answer a CSV file on stdout."""
-    if len(arguments) != 1:
-        raise SystemExit("give a CSV file with the rows of one series, the oldest first")
     model = Exported(file)
-    csv.writer(sys.stdout, lineterminator="\n").writerows(rows_of(model, read_table(model, arguments[0])))
+    if not 1 <= len(arguments) <= 1 + bool(model.about["wide"]):
+        more = " and the column of a series" if model.about["wide"] else ""
+        raise SystemExit(f"give a CSV file with the rows of one series, the oldest first{more}")
+    table = read_table(model, arguments[0], arguments[1] if len(arguments) > 1 else None)
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows_of(model, table))

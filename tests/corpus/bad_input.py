@@ -17,6 +17,7 @@ COMMANDS: dict[str, list[str]] = {
     "predict": ["predict", "run"],
     "inspect-weights": ["inspect-weights", "run"],
     "verify": ["verify", "run"],
+    "export": ["export", "run", "--overwrite", "--out", "weights.csv", "--format", "csv"],
     "compare": ["compare", "run"],
     "schema": ["schema"],
 }
