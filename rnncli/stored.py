@@ -17,6 +17,7 @@ from rnncli.data.panel import Columns, Floats
 from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, ConfigError, Place
 
+PROOF = "proof."  # begins the names of a prediction that was saved with the model
 RESIDUALS = "intervals.residuals"
 SCALER_TENSORS = tuple(f"scaler.{name}" for name in ("centre", "spread", "deviation", "seasonal_error", "static"))
 RESTORE = "restore the file from a copy, or train again"

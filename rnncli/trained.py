@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnncli import checkpoint
+from rnncli import checkpoint, proof
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.panel import Columns, Floats
@@ -17,7 +17,7 @@ from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Place
 from rnncli.model.ensemble import AnyNetwork, Ensemble
 from rnncli.model.network import Network
-from rnncli.stored import RESIDUALS, RESTORE, saved_parts, saved_residuals
+from rnncli.stored import PROOF, RESIDUALS, RESTORE, saved_parts, saved_residuals
 from rnncli.tasks.task import Task, task_of
 
 
@@ -31,6 +31,7 @@ class TrainedModel:
         scaler: statistics of the training rows.
         network: on the device that it will run on.
         residuals: (windows, horizon, targets) sorted validation errors of a forecast, see `tasks.intervals`.
+        proof: what the network made of some windows when training ended.
     """
 
     config: schema.Config
@@ -38,6 +39,7 @@ class TrainedModel:
     scaler: Scaler
     network: AnyNetwork
     residuals: Floats | None = None
+    proof: proof.Proof | None = None
 
     @property
     def task(self) -> Task:
@@ -96,6 +98,7 @@ def model_bytes(
     scaler: Scaler,
     weights: checkpoint.Tensors,
     residuals: Floats | None = None,
+    taken: proof.Proof | None = None,
 ) -> bytes:
     """The bytes of ``model.safetensors``; unknown residuals are kept as -1, since files hold finite numbers."""
     content = {
@@ -103,7 +106,7 @@ def model_bytes(
         "columns": asdict(columns),
         "scaler": scaler_content(scaler),
     }
-    tensors = weights | scaler_tensors(scaler)
+    tensors = weights | scaler_tensors(scaler) | proof.tensors_of(taken)
     if residuals is not None:
         tensors[RESIDUALS] = np.nan_to_num(residuals, nan=-1.0)
     return checkpoint.encode(checkpoint.MODEL, content, tensors)
@@ -143,8 +146,11 @@ def load_model(run: Path, device: torch.device) -> TrainedModel:
     with torch.device("meta"):  # shapes alone, until they are known to be the file's
         network = build_network(config, columns, 0)
     names = {f"network.{name}" for name in network.state_dict()} | set(scaler_tensors(scaler))
-    if set(stored.tensors) - {RESIDUALS} != names:
-        odd = ", ".join(sorted((set(stored.tensors) - {RESIDUALS}) ^ names)[:3])
+    there = {name for name in stored.tensors if name != RESIDUALS and not name.startswith(PROOF)}
+    if there != names:
+        odd = ", ".join(sorted(there ^ names)[:3])
         raise CheckpointError(f"not the tensors of its config: {odd}", RESTORE, Place(str(path)))
     load_network(network, stored.tensors, str(path), assign=True)
-    return TrainedModel(config, columns, scaler, network.to(device), saved_residuals(stored, config, scaler, str(path)))
+    taken = proof.saved(stored.tensors, task_of(config, columns).sizes(), str(path))
+    errors = saved_residuals(stored, config, scaler, str(path))
+    return TrainedModel(config, columns, scaler, network.to(device), errors, taken)

@@ -84,3 +84,15 @@ def test_outputs_on_cuda_equal_the_cpus(cell: str, ragged: bool) -> None:
     torch.testing.assert_close(found.cpu(), expected, atol=2e-5, rtol=1e-4)
     for ours, theirs in zip(found_state, state, strict=True):
         torch.testing.assert_close(ours.cpu(), theirs, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.cuda
+@needs_cuda
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "carry_lstm"])
+def test_a_model_trained_on_cuda_is_what_the_reference_computes(cell: str, cli, tmp_path: Path) -> None:
+    write_wave(tmp_path, cell)
+    assert cli("train", "c.yaml", "--device", "cuda", "--out", "run").returncode == 0
+    done = cli("verify", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    compared = {row["name"]: row["ok"] for row in json.loads(done.stdout)["comparisons"]}
+    assert compared["cuda"] is compared["saved prediction"] is True

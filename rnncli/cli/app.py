@@ -1,6 +1,7 @@
 """The Typer app, the single error boundary, and the exit codes."""
 
 import contextlib
+import inspect
 import itertools
 import os
 import re
@@ -16,6 +17,7 @@ from rnncli import console
 from rnncli.cli.check import check
 from rnncli.cli.compare import compare
 from rnncli.cli.evaluate import evaluate
+from rnncli.cli.export import export
 from rnncli.cli.init import init
 from rnncli.cli.inspect_weights import inspect_weights
 from rnncli.cli.options import with_shared_options
@@ -26,11 +28,12 @@ from rnncli.cli.trace import trace
 from rnncli.cli.train import train
 from rnncli.cli.tune import tune
 from rnncli.cli.usage import usage_error
+from rnncli.cli.verify import verify
 from rnncli.errors import Interrupted, Place, ResourceError, RnncliError, UsageError, is_out_of_memory
 
 EXIT_CODES = """Exit codes: 0 ok, 1 a bug, 2 usage or config, 3 input data, 4 checkpoint or run folder,
-5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true), 130 SIGINT and 143 SIGTERM
-(state saved first), 141 stdout closed."""
+5 resource or I/O, 6 result not acceptable (training diverged, --fail-if true, verification mismatch),
+130 SIGINT and 143 SIGTERM (state saved first), 141 stdout closed."""
 MOST_LINES = 6  # of an error; with --format json all problems are told
 
 # Typer's own error classes have no public name, but every one of them is a base of this one
@@ -71,6 +74,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("predict", predict),
     ("inspect-weights", inspect_weights),
     ("trace", trace),
+    ("verify", verify),
+    ("export", export),
     ("compare", compare),
     ("report", report),
     ("schema", schema),
@@ -128,12 +133,23 @@ def _guarded(argv: list[str]) -> int:
 def _refuse_repeats(argv: list[str]) -> None:
     names = [text.partition("=")[0] for text in argv[: argv.index("--") if "--" in argv else None]]
     flags = [name for name in names if name.startswith("--")]
+    own = _with_own_format(names)
+    if own is not None and "--format" in names[:own]:  # one is of the results, the other of what is written
+        flags.remove("--format")
     for name in names:
         if re.fullmatch("-[qv]+", name):
             flags += [{"q": "--quiet", "v": "--verbose"}[letter] for letter in name[1:]]
     for flag in flags:
         if flags.count(flag) > 1:
             raise UsageError(f"{flag} is given twice", "give it once")
+
+
+def _with_own_format(names: Sequence[str]) -> int | None:
+    """The place of a command that has a --format itself."""
+    known = dict(COMMANDS)
+    place = next((place for place, name in enumerate(names) if name in known), None)
+    own = place is not None and "format" in inspect.signature(known[names[place]]).parameters
+    return place if own else None
 
 
 def _report(error: RnncliError) -> None:

@@ -88,20 +88,20 @@ def _shared(
 
 
 def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that every command has."""
-    shared = inspect.signature(_shared).parameters
+    """Give a command the options that every command has; where it has one of that name itself, its own is meant."""
+    own = inspect.signature(function).parameters
+    shared = {name: parameter for name, parameter in inspect.signature(_shared).parameters.items() if name not in own}
 
     @functools.wraps(function)
     def command(**arguments: Any) -> None:
         _shared(**{name: arguments.pop(name) for name in shared})
         function(**arguments)
 
-    own = inspect.signature(function).parameters
     keyword = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own.values(), *shared.values())
     ]
     command.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
-    hints = get_type_hints(function, include_extras=True) | get_type_hints(_shared, include_extras=True)
+    hints = get_type_hints(_shared, include_extras=True) | get_type_hints(function, include_extras=True)
     command.__annotations__ = hints
     del command.__wrapped__
     return command

@@ -6,13 +6,23 @@ Numbers are of the weights' type: float32 as they were trained, or float64 for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from rnncli.config import schema
-from rnncli.model import portable_pieces as pieces
-from rnncli.model.portable_pieces import Array, Weights, linear, under
+from rnncli.model.portable_pieces import (
+    READOUTS,
+    Array,
+    Tensors,
+    convolve,
+    decoder_inputs,
+    in_segments,
+    linear,
+    read_ahead,
+    skip,
+    under,
+)
 from rnncli.model.reference import run
 from rnncli.model.sizes import Sizes
 
@@ -30,7 +40,7 @@ class Portable:
         dtype: of the weights, and so of all results.
     """
 
-    def __init__(self, settings: schema.Model, sizes: Sizes, weights: Mapping[str, Array]) -> None:
+    def __init__(self, settings: schema.Model, sizes: Sizes, weights: Tensors) -> None:
         self.settings, self.sizes, self.weights = settings, sizes, dict(weights)
         self.recurrent = under(self.weights, "backbone.")
         self.dtype = self.recurrent["weight_hh_l0"].dtype
@@ -102,7 +112,7 @@ class Portable:
         found = linear(features, self.weights, "head")
         if ahead is None or not self.sizes.ahead:
             return found
-        known = pieces.read_ahead(features, self.inputs("ahead", ahead), under(self.weights, "ahead."))
+        known = read_ahead(features, self.inputs("ahead", ahead), under(self.weights, "ahead."))
         return found + known.reshape(len(found), -1)
 
     def _read(self, window: Array, static: Array | None) -> tuple[Array, Array | None]:
@@ -114,14 +124,14 @@ class Portable:
         if self.settings.front_end == "none":
             return x, None
         causal = (self.sizes.every or self.sizes.forks) and not self.settings.bidirectional
-        filters = pieces.convolve(x, under(self.weights, "front_end."), causal=causal)
+        filters = convolve(x, under(self.weights, "front_end."), causal=causal)
         return filters, filters
 
     def _run(self, window: Array, static: Array | None) -> tuple[Array, tuple[Array, ...], Array | None]:
         """The recurrence over a window: outputs (time or segments, width), final state, filters."""
         x, filters = self._read(window, static)
         if self.settings.segment is not None:
-            x = pieces.in_segments(x, self.sizes.segment, under(self.weights, "segments."))
+            x = in_segments(x, self.sizes.segment, under(self.weights, "segments."))
         return *self._recur(x), filters
 
     def _recur(self, x: Array, state: tuple[Array, ...] | None = None) -> tuple[Array, tuple[Array, ...]]:
@@ -135,7 +145,7 @@ class Portable:
     def _newest(self, window: Array, static: Array | None) -> Array:
         """(features,) what the head reads of a window as a whole."""
         output, final, filters = self._run(window, static)
-        read = pieces.READOUTS[self.settings.readout]
+        read = READOUTS[self.settings.readout]
         features = read(output, final[0][-self.directions :].reshape(-1), under(self.weights, "readout."))
         if filters is None:
             return features
@@ -146,7 +156,7 @@ class Portable:
         _, final, _ = self._run(window, static)
         known = self.inputs("ahead", ahead) if ahead is not None and self.sizes.ahead else None
         decoder = under(self.weights, "decoder.")
-        starts = pieces.decoder_inputs(known, self.sizes.segment, decoder)
+        starts = decoder_inputs(known, self.sizes.segment, decoder)
         states = np.concatenate([self._recur(start[None], final)[0] for start in starts])
         return linear(states, decoder, "out").reshape(-1)[: self.sizes.outputs]
 
@@ -155,7 +165,7 @@ class Portable:
         targets, steps = self.sizes.targets, self.sizes.steps
         own = window[:, :targets].astype(self.dtype, copy=False)
         season = self.sizes.season if self.settings.skip == "seasonal" else 0
-        found = pieces.skip(own, self.weights["skip.weight"], season)
+        found = skip(own, self.weights["skip.weight"], season)
         return np.repeat(found.reshape(-1), self.sizes.outputs // (steps * targets))
 
 
@@ -181,13 +191,13 @@ class PortableMean:
         return np.asarray(np.stack(found).mean(axis=0))
 
 
-def build(settings: schema.Model, sizes: Sizes, weights: Mapping[str, Array]) -> Portable | PortableMean:
+def build(settings: schema.Model, sizes: Sizes, weights: Tensors) -> Portable | PortableMean:
     """The network of a model's weights, which of an ensemble begin with ``members.0.`` and so on."""
     numbers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("members.")})
     members = [Portable(settings, sizes, under(weights, f"members.{number}.")) for number in numbers]
     return PortableMean(members) if members else Portable(settings, sizes, weights)
 
 
-def exact(weights: Weights) -> Weights:
+def exact(weights: Tensors) -> dict[str, Array]:
     """The weights in float64."""
     return {name: array.astype(np.float64) for name, array in weights.items()}

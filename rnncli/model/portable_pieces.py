@@ -14,45 +14,45 @@ from numpy.typing import NDArray
 from rnncli.model.reference import relu
 
 Array = NDArray[Any]
-Weights = Mapping[str, Array]
-Read = Callable[[Array, Array, Weights], Array]
+Tensors = Mapping[str, Array]
+Read = Callable[[Array, Array, Tensors], Array]
 
 TAPS = (9, 5)  # steps that each convolution reads
 _EPSILON = 1e-5  # of torch.nn.LayerNorm
 
 
-def under(weights: Weights, start: str) -> dict[str, Array]:
+def under(weights: Tensors, start: str) -> dict[str, Array]:
     """The weights whose names begin with `start`, named without it."""
     return {name.removeprefix(start): array for name, array in weights.items() if name.startswith(start)}
 
 
-def linear(x: Array, weights: Weights, name: str) -> Array:
+def linear(x: Array, weights: Tensors, name: str) -> Array:
     """W x + b along the last axis, or W x where there is no bias."""
     found = x @ weights[f"{name}.weight"].T
     return found + weights[f"{name}.bias"] if f"{name}.bias" in weights else found
 
 
-def read_last(output: Array, final: Array, weights: Weights) -> Array:
+def read_last(output: Array, final: Array, weights: Tensors) -> Array:
     """The newest state: forward at the last step, joined to backward at the first."""
     return final
 
 
-def read_mean(output: Array, final: Array, weights: Weights) -> Array:
+def read_mean(output: Array, final: Array, weights: Tensors) -> Array:
     """Mean of the outputs over the steps."""
     return np.asarray(output.mean(axis=0))
 
 
-def read_max(output: Array, final: Array, weights: Weights) -> Array:
+def read_max(output: Array, final: Array, weights: Tensors) -> Array:
     """Maximum of the outputs over the steps."""
     return np.asarray(output.max(axis=0))
 
 
-def read_mean_max(output: Array, final: Array, weights: Weights) -> Array:
+def read_mean_max(output: Array, final: Array, weights: Tensors) -> Array:
     """Mean and maximum, joined."""
     return np.concatenate([output.mean(axis=0), output.max(axis=0)])
 
 
-def read_attention(output: Array, final: Array, weights: Weights) -> Array:
+def read_attention(output: Array, final: Array, weights: Tensors) -> Array:
     """A weighted mean over the steps; a step's weight is learned from its output."""
     scores = linear(np.tanh(linear(output, weights, "mix")), weights, "score")  # (time, 1)
     odds = np.exp(scores - scores.max())
@@ -69,7 +69,7 @@ READOUTS: dict[str, Read] = {
 }
 
 
-def convolve(x: Array, weights: Weights, *, causal: bool) -> Array:
+def convolve(x: Array, weights: Tensors, *, causal: bool) -> Array:
     """(time, inputs) to (time, filters): two convolutions, each with a norm over its filters and ReLU."""
     for number, taps in enumerate(TAPS):
         ahead = 0 if causal else taps // 2
@@ -82,20 +82,20 @@ def convolve(x: Array, weights: Weights, *, causal: bool) -> Array:
     return x
 
 
-def in_segments(x: Array, size: int, weights: Weights) -> Array:
+def in_segments(x: Array, size: int, weights: Tensors) -> Array:
     """(time, inputs) to (segments, width); the first segment is filled up with repeats of the first step."""
     count = -(-len(x) // size)
     places = np.maximum(np.arange(count * size) + len(x) - count * size, 0)
     return relu(linear(x[places].reshape(count, -1), weights, "embed"))
 
 
-def read_ahead(features: Array, known: Array, weights: Weights) -> Array:
+def read_ahead(features: Array, known: Array, weights: Tensors) -> Array:
     """(n, features) and what is known ahead (n, horizon, width), to (n, horizon, outputs of a step)."""
     hidden = linear(features, weights, "state")[:, None] + linear(known, weights, "known")
     return linear(relu(hidden), weights, "out")
 
 
-def decoder_inputs(known: Array | None, size: int, weights: Weights) -> Array:
+def decoder_inputs(known: Array | None, size: int, weights: Tensors) -> Array:
     """(segments, width) what the parallel decoder reads: the segment's place, and what is known ahead of it."""
     places = weights["places"]
     if known is None:

@@ -21,7 +21,7 @@ from rnncli.data.scale import Scaler
 from rnncli.errors import CheckpointError, Place, UsageError
 from rnncli.model.portable import Portable, PortableMean, build
 from rnncli.model.shapes import Shapes, weight_shapes
-from rnncli.stored import RESIDUALS, RESTORE, SCALER_TENSORS, saved_parts, saved_residuals
+from rnncli.stored import PROOF, RESIDUALS, RESTORE, SCALER_TENSORS, saved_parts, saved_residuals
 from rnncli.stream.clock import fits
 from rnncli.tasks.task import Task, task_of
 
@@ -80,7 +80,7 @@ def _check_tensors(tensors: checkpoint.Tensors, shapes: Shapes, members: int, fi
     """
     starts = [_GROUP] if members == 1 else [f"{_GROUP}members.{number}." for number in range(members)]
     wanted = {f"{start}{name}": shape for start in starts for name, shape in shapes.items()}
-    others = {*SCALER_TENSORS, RESIDUALS}
+    others = {name for name in tensors if name in (*SCALER_TENSORS, RESIDUALS) or name.startswith(PROOF)}
     for name in sorted(wanted.keys() | tensors.keys() - others):
         part = tensors.get(name)
         if part is None or part.dtype != np.float32 or part.shape != wanted.get(name):

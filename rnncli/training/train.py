@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from rnncli import checkpoint
+from rnncli import checkpoint, proof
 from rnncli.config import schema
 from rnncli.config.load import dump
 from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import adapt
 from rnncli.errors import CheckpointError, DataError, DivergedError, Place
+from rnncli.model.ensemble import AnyNetwork
 from rnncli.stored import saved_parts
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import residuals
@@ -87,7 +88,9 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             session.save(state)
             network.load_state_dict(state.best)
             model = _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)
-            raw = model_bytes(config, data.columns, data.scaler, network_tensors(network), model.residuals)
+            model = replace(model, proof=_proof(network, fit))
+            weights = network_tensors(network)
+            raw = model_bytes(config, data.columns, data.scaler, weights, model.residuals, model.proof)
             checkpoint.write(request.folder / run_folder.MODEL, raw)
             session.heed(state, caught)
         made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
@@ -100,6 +103,11 @@ def _with_residuals(model: TrainedModel, fit: Fit) -> TrainedModel:
     if not isinstance(fit.task, Forecasting) or fit.validation is None:
         return model
     return replace(model, residuals=residuals(model.network, fit.task, fit.validation))
+
+
+def _proof(network: AnyNetwork, fit: Fit) -> proof.Proof | None:
+    """What the network makes of some windows that it was not fitted to, if there are any."""
+    return proof.take(network, fit.validation or fit.train, fit.task.sizes())
 
 
 def train_unsaved(data: Prepared, device: torch.device, watch: Watch) -> TrainedModel:

@@ -17,11 +17,14 @@ COMMANDS: dict[str, list[str]] = {
     "predict": ["predict", "run"],
     "inspect-weights": ["inspect-weights", "run"],
     "trace": ["trace", "run"],
+    "verify": ["verify", "run"],
+    "export": ["export", "run", "--overwrite", "--out", "weights.csv", "--format", "csv"],
     "compare": ["compare", "run"],
     "report": ["report", "run"],
     "schema": ["schema"],
 }
-READERS = ("predict", "evaluate", "inspect-weights", "trace", "report")  # commands that read the model of a run
+# commands that read the model of a run
+READERS = ("predict", "evaluate", "inspect-weights", "trace", "verify", "report")
 
 KINDS = {2: ("usage", "config"), 3: ("data",), 4: ("checkpoint",), 5: ("resource",)}  # of an error, by its exit code
 ERROR_KEYS = {"code", "kind", "message", "hint", "file", "line", "column", "key"}
