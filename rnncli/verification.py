@@ -27,6 +27,8 @@ from rnncli.model.engine import native
 from rnncli.model.native.kernels import UnavailableError
 from rnncli.model.portable import Portable, PortableMean, build, exact
 from rnncli.proof import Given, call, given_of, spread
+from rnncli.stream.model import StreamModel, hindrance
+from rnncli.stream.trial import in_steps
 from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
 from rnncli.training.prepare import read_data
@@ -143,6 +145,18 @@ def in_native(question: Question) -> Comparison:
     return compared("native kernels", question, lambda given: call(question.model.network, given, "auto"))
 
 
+def in_stream(question: Question) -> Comparison:
+    """The windows row by row, as ``predict --follow`` computes them."""
+    model = question.model
+    reason = hindrance(model.config, model.columns)
+    if reason is not None:
+        return Comparison("stream", reason=reason)
+    network = _portable(model, precise=False)
+    members = list(network.members) if isinstance(network, PortableMean) else [network]
+    stream = StreamModel(model.config, model.columns, model.scaler, model.residuals, model.task, members, "")
+    return compared("stream", question, lambda given: in_steps(stream, **given.arrays()))
+
+
 def on_cuda(question: Question) -> Comparison:
     """The first CUDA device, without TF32."""
     if not torch.cuda.is_available():
@@ -172,6 +186,7 @@ COMPARISONS: tuple[Callable[[Question], Comparison], ...] = (
     numpy_float32,
     in_torch,
     in_native,
+    in_stream,
     on_cuda,
     in_onnx,
 )
@@ -210,12 +225,14 @@ def masked(outputs: Array, given: Given) -> Array:
     return np.where(valid[:, :, None], outputs, 0.0)
 
 
-def _reference(model: TrainedModel, *, precise: bool) -> Compute:
+def _portable(model: TrainedModel, *, precise: bool) -> Portable | PortableMean:
     """The network in NumPy, in float64 or in the precision of its weights."""
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.network.state_dict().items()}
-    network: Portable | PortableMean = build(
-        model.config.model, model.task.sizes(), exact(weights) if precise else weights
-    )
+    return build(model.config.model, model.task.sizes(), exact(weights) if precise else weights)
+
+
+def _reference(model: TrainedModel, *, precise: bool) -> Compute:
+    network = _portable(model, precise=precise)
 
     def compute(given: Given) -> Array:
         with np.errstate(all="ignore"):  # what is not finite is seen in the comparison

@@ -102,23 +102,19 @@ def carries(config: schema.Config) -> bool:
     )
 
 
-def streams(config: schema.Config, columns: Columns) -> bool:
-    """Whether a model can answer rows as they come."""
-    return _reason(config, columns) is None
-
-
 def check_streams(config: schema.Config, columns: Columns) -> None:
     """Refuse a model that cannot answer rows as they come.
 
     Raises:
         UsageError: with the reason.
     """
-    reason = _reason(config, columns)
+    reason = hindrance(config, columns)
     if reason is not None:
         raise UsageError(f"--follow: {reason}", "predict without --follow reads whole files")
 
 
-def _reason(config: schema.Config, columns: Columns) -> str | None:
+def hindrance(config: schema.Config, columns: Columns) -> str | None:
+    """Why a model cannot answer rows as they come; None if it can."""
     if config.model.bidirectional:
         return "model.bidirectional reads every series from its end, which a stream has not"
     if columns.future:

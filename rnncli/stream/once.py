@@ -15,7 +15,7 @@ from rnncli.data.reading.dialect import dialect_of
 from rnncli.errors import RnncliError
 from rnncli.stream.follow import Follower, Following
 from rnncli.stream.lines import Block, blocks
-from rnncli.stream.model import StreamModel, carries, streams
+from rnncli.stream.model import StreamModel, carries, hindrance
 from rnncli.tasks.intervals import fewest
 
 _EXACT = 2**53
@@ -54,7 +54,7 @@ def predict_small(
         every: answer every row; a tagger always does.
     """
     config = model.config
-    if not streams(config, model.columns) or config.data.missing != "error":
+    if hindrance(config, model.columns) or config.data.missing != "error":
         return None
     if any(
         len(model.residuals if model.residuals is not None else ()) < fewest(level / 100) for level in wanted.levels
