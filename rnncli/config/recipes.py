@@ -27,7 +27,6 @@ RECIPES: dict[RecipeName, dict[str, dict[str, Value]]] = {
             "batch_size": 256,
             "learning_rate": 0.0005,
             "patience": 4,
-            "min_delta": 0.01,
         },
     },
     "panel": {
@@ -101,7 +100,6 @@ REASONS: dict[str, str] = {
     "long_horizon: training.epochs": "after each the held-out part is scored; the best one is kept",
     "long_horizon: training.steps_per_epoch": "counted: windows one row apart are nearly the same",
     "long_horizon: training.patience": "epochs that may bring nothing before training stops",
-    "training.min_delta": "share by which an epoch must be better: less may be chance",
     "regression: training.epochs": "after each the held-out part is scored; the best one is kept",
     "regression: training.steps_per_epoch": "counted: long training learns a few sequences by heart",
     "training.batch_size": "windows in a step",

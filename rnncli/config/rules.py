@@ -187,8 +187,6 @@ def _stopping(config: Config) -> Iterator[Conflict]:
     if config.split.validation == 0:
         if training.patience is not None and "patience" in training.model_fields_set:
             yield Conflict("training.patience", "has no effect without a validation part")
-        if training.min_delta:
-            yield Conflict("training.min_delta", "has no effect without a validation part")
         if training.schedule == "plateau":
             yield Conflict("training.schedule", "plateau needs a validation part")
     elif training.schedule == "plateau" and training.patience is None:

@@ -182,11 +182,6 @@ class Training(Section):
     patience: Count | None = Field(
         15, description="Epochs without a better validation loss before training stops; null for never."
     )
-    min_delta: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0,
-        description="Share of the best validation loss by which an epoch must be below it to count as better: what is "
-        "less may be chance.",
-    )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed precision in training.")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,4})?)$")] = Field(
         "auto", description="auto takes CUDA if there is one."

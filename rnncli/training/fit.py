@@ -24,7 +24,7 @@ from rnncli.tasks.task import Task
 from rnncli.training.average import Weights, averaged, copy_weights, follow_epoch, follow_update
 from rnncli.training.gradient import backward, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
-from rnncli.training.skip import fit_skip
+from rnncli.training.skip import TIE, fit_skip
 
 MAX_SKIPPED = 5  # updates left out in a row because the gradient was not finite
 
@@ -39,6 +39,7 @@ class FitState:
         best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1, or 0
             where none was better than the closed-form map that training began with.
         best: a copy of the network's state_dict at that epoch.
+        lowest: lowest validation loss of an epoch, whether or not that was enough to be the best.
         stale: epochs since then.
         cuts: how often ``plateau`` has halved the rate.
         skipped: updates in a row that were left out, and
@@ -57,6 +58,7 @@ class FitState:
     best_loss: float | None = None
     best_epoch: int = 0
     best: Weights = field(default_factory=dict)
+    lowest: float | None = None
     stale: int = 0
     cuts: int = 0
     skipped: int = 0
@@ -144,7 +146,7 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
 
 
 def _begin(fit: Fit, state: FitState) -> Iterator[Event]:
-    """A map in closed form is a model before the first step: what is trained must be better than it is."""
+    """A map in closed form is a model before the first step, and an epoch must be better by more than chance."""
     if not fit_skip(state.network, fit.task, fit.train, fit.validation) or fit.validation is None:
         return
     state.best_loss = yield from _validate(fit, state, state.network, fit.validation)
@@ -214,16 +216,18 @@ def _validate(fit: Fit, state: FitState, network: AnyNetwork, windows: Windows) 
 def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, valid_loss: float | None, rate: float) -> EpochDone:
     """Keep the best weights, count patience, and begin the next epoch."""
     train_loss = state.loss_sum / state.loss_count
+    margin = TIE if state.best and state.best_epoch == 0 else 0.0
     # without validation there is nothing to choose by: the newest weights are the best
-    enough = 1 - fit.settings.min_delta
-    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss * enough
+    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss * (1 - margin)
+    lower = valid_loss is None or state.lowest is None or valid_loss < state.lowest
     state.epoch, state.step = state.epoch + 1, 0
     state.loss_sum, state.loss_count = 0.0, 0
-    state.stale = 0 if better else state.stale + 1
+    state.stale = 0 if lower else state.stale + 1
+    state.lowest = valid_loss if lower else state.lowest
     if better:
         state.best_loss, state.best_epoch = train_loss if valid_loss is None else valid_loss, state.epoch
         state.best = copy_weights(network)
-    elif fit.settings.schedule == "plateau" and state.stale % _plateau(fit.settings) == 0:
+    if not lower and fit.settings.schedule == "plateau" and state.stale % _plateau(fit.settings) == 0:
         state.cuts += 1
     row: dict[str, float | int | None] = {
         "epoch": state.epoch,

@@ -145,7 +145,6 @@ CHANGES: dict[str, Change] = {
     "training.clip_norm": Change(0.01),
     "training.loss": Change("mse"),
     "training.patience": Change(1, beside={"training.epochs": 12, "training.learning_rate": 0.2}),
-    "training.min_delta": Change(0.9, CLASSIFICATION, beside={"training.epochs": 6}),
     "training.precision": Change("bf16"),
     "training.device": Change("cuda"),
     "training.threads": Change(2, beside={"training.threads": 1, "window.stride": 20}),

@@ -133,8 +133,6 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
         {"evaluation.baselines": ["majority"]}),
     (FORECASTING, {"split.validation": 0, "training.patience": 3}, "training.patience", "no effect",
         {"split.validation": 0.1}),
-    (FORECASTING, {"split.validation": 0, "training.min_delta": 0.1}, "training.min_delta", "no effect",
-        {"split.validation": 0.1}),
     (FORECASTING, {"split.validation": 0, "training.schedule": "plateau"}, "training.schedule", "validation",
         {"split.validation": 5}),
     (FORECASTING, {"training.patience": None, "training.schedule": "plateau"}, "training.schedule", "patience",
