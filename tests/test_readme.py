@@ -68,5 +68,5 @@ def test_readme_names_every_config_and_every_command() -> None:
     text = (ROOT / "README.md").read_text()
     for config in (ROOT / "configs").glob("*.yaml"):
         assert f"configs/{config.name}" in text
-    for command in ("init", "train", "tune", "evaluate", "predict", "inspect-weights"):
+    for command in ("init", "train", "tune", "evaluate", "predict", "inspect-weights", "trace", "verify", "export", "report"):
         assert f"`rnncli {command} " in text
