@@ -99,8 +99,9 @@ class Forecasting:
         numbers = {"pred": self.point(answer), **(bands or {})}
         series = panel.series_of(origins - 1)
         if columns.wide:
-            numbers = {ending: part[:, :, 0].T[None] for ending, part in numbers.items()}
-            origins, series = origins[:1], series[:1]
+            width = len(columns.targets)  # the series of a row stand together
+            numbers = {name: part.reshape(-1, width, horizon).swapaxes(1, 2) for name, part in numbers.items()}
+            origins, series = origins[::width], series[::width]
         parts: dict[str, object] = {
             name: np.repeat([panel.ids[index][position] for index in series], horizon)
             for position, name in enumerate(columns.series)

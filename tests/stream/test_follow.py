@@ -193,6 +193,7 @@ def test_the_wide_layout(tmp_path: Path) -> None:
     text = streamed(tmp_path, frame)
     assert list(table(text).columns)[-3:] == [f"s{number}_anomaly_score" for number in range(3)]
     found = table(text)
+    assert_same(found, answers(model, frame, tmp_path, Wanted(every=True, context="full")))
     for rows in (5, 17, 40):
         batch = answers(model, frame[:rows], tmp_path, Wanted(context="full"))
         assert_same(found[3 * rows - 3 : 3 * rows].reset_index(drop=True), batch)
