@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rnncli.cli.app import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
@@ -68,5 +70,5 @@ def test_readme_names_every_config_and_every_command() -> None:
     text = (ROOT / "README.md").read_text()
     for config in (ROOT / "configs").glob("*.yaml"):
         assert f"configs/{config.name}" in text
-    for command in ("init", "train", "tune", "evaluate", "predict", "inspect-weights", "trace", "verify", "export", "report"):
+    for command, _ in COMMANDS:
         assert f"`rnncli {command} " in text
