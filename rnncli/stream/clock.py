@@ -41,7 +41,7 @@ _PARTS: dict[str, Callable[[datetime], int]] = {  # of a date, counted from 0
     "month": lambda time: time.month - 1,
     "quarter": lambda time: (time.month - 1) // 3,
 }
-_KEPT = 4096  # cells and times whose reading is remembered: the series of a panel share them
+_KEPT = 256  # cells and times whose reading is remembered: the series of a panel share them
 
 
 class Clock:

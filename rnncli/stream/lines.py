@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rnncli.data.reading.dialect import Dialect
 from rnncli.errors import DataError, Place
 
-PIECE = 1 << 17
+PIECE = 1 << 16
 MAX_ROW = 1 << 20
 POLL_SECONDS = 0.1
 

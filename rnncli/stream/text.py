@@ -18,7 +18,7 @@ from rnncli.stream.clock import Clock, Moment
 from rnncli.stream.model import StreamModel
 
 SCORE = "anomaly_score"
-KEPT = 4096  # times whose horizon is remembered: the series of a panel share them
+KEPT = 256  # times whose horizon is remembered: the series of a panel share them
 
 
 class Column(NamedTuple):
