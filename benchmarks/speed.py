@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 import rnncli
+
 from timing.measure import Options, cores, processor
 
 PARTS = {  # module: heading
@@ -51,8 +52,8 @@ def heading() -> str:
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
     return (
         f"# Speed\n\n{processor()}, {cores()} cores, {platform.system()}; rnncli {rnncli.__version__}, {versions}.\n"
-        "Runs that are compared take turns; what is given is medians. CPU seconds are those of a process from its start\n"
-        "to its end, all threads together.\n"
+        "Runs that are compared take turns; what is given is medians. CPU seconds are those of a process from its\n"
+        "start to its end, all threads together.\n"
     )
 
 

@@ -28,8 +28,8 @@ def run(options: Options) -> str:
     ]  # fmt: skip
     head = ("what grows", "from … to", "CPU s less start-up", "exponent", "at most")
     return (
-        f"Seconds of CPU of `rnncli train`, less those of the same run of a single step; the exponent is the slope of a "
-        f"line through their logarithms.\n\n{table((*head, 'holds'), lines)}\n"
+        "Seconds of CPU of `rnncli train`, less those of the same run of a single step; the exponent is the slope of\n"
+        f"a line through their logarithms.\n\n{table((*head, 'holds'), lines)}\n"
     )
 
 

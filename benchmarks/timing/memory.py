@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from timing.measure import RNNCLI, Options, spend, table, train, verdict
-from timing.series import config, made
-from timing.series import COLUMNS
+from timing.series import COLUMNS, config, made
 
 COMMAND = "python benchmarks/speed.py --only memory"
 TASK = "task: {kind: forecasting, horizon: 24}"

@@ -32,7 +32,7 @@ def run(options: Options) -> str:
     data = ett(options, 4_000) if options.quick else ett(options)
     epochs = 1 if options.quick else 3
     pythons, missing = ({}, []) if options.quick else _installed(options)
-    rows, versions = [], {}
+    rows: list[list[object]] = []
     for threads in (1,) if options.quick or cores() == 1 else (1, 2):
         for cell in ("lstm",) if options.quick else ("rnn", "lstm", "gru"):
             runs: dict[str, Run] = {"rnncli": functools.partial(_ours, options, data, cell, threads, epochs),
@@ -43,9 +43,8 @@ def run(options: Options) -> str:
             rows += _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
     head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "rnncli's CPU s are", "at most", "holds")
     versions = [_version(name, python) for name, python in pythons.items()]
-    what = (f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, {epochs} epoch(s). "
-            f"{', '.join(versions)}{'.' if versions else ''}")  # fmt: skip
-    return "\n\n".join([what.rstrip(), table(head, rows), *missing]) + "\n"
+    what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."
+    return "\n\n".join(["\n".join([what, *versions]), table(head, rows), *missing]) + "\n"
 
 
 def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) -> list[list[object]]:
@@ -115,4 +114,4 @@ def _version(name: str, python: Path) -> str:
     package = PEERS[name].partition("[")[0]
     code = f"from importlib.metadata import version; print(version({package!r}), version('torch'))"
     own, torch = spend([python, "-c", code]).stdout.split()
-    return f"{NAMES[name]} {own} (torch {torch})"
+    return f"{NAMES[name]} {own} with torch {torch}."

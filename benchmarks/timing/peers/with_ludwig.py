@@ -1,6 +1,7 @@
 """The same training with Ludwig, but of the last column by its own past alone: an encoder of it reads one column."""
 
 import argparse
+import contextlib
 import logging
 import sys
 import tempfile
@@ -54,7 +55,7 @@ def main():
         "trainer": {"epochs": given.epochs, "batch_size": given.batch, "early_stop": -1, "learning_rate": 0.001},
         "backend": {"type": "local"},
     }
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # it locks files where it is called
         LudwigModel(config, logging_level=logging.ERROR).train(
             dataset=table,
             output_directory=folder,
