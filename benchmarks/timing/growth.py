@@ -18,15 +18,16 @@ SLACK = 0.1  # above a line's exponent of one; what does not count as growth
 
 def run(options: Options) -> str:
     """The section of this part."""
-    base = 4_000 if options.quick else ETT_ROWS
+    base = 6_000 if options.quick else ETT_ROWS
     sizes = (1, 4) if options.quick else (1, 2, 4)
     lines = [
         _line(options, "rows", [base * size for size in sizes], lambda rows: _rows(options, rows)),
-        _line(options, "epochs", sizes, lambda epochs: _epochs(options, base, epochs)),
         _line(options, "context", [48 * size for size in sizes], lambda context: _context(options, base, context)),
         _line(options, "series, rows in all the same", [1, 16] if options.quick else [1, 10, 100],
               lambda count: _series(options, base, count), limit=0.0),
     ]  # fmt: skip
+    if not options.quick:
+        lines.append(_line(options, "epochs", sizes, lambda epochs: _epochs(options, base, epochs)))
     head = ("what grows", "from … to", "CPU s less start-up", "exponent", "at most")
     return (
         "Seconds of CPU of `rnncli train`, less those of the same run of a single step; the exponent is the slope of\n"
@@ -76,4 +77,4 @@ def _context(options: Options, rows: int, context: int) -> tuple[Path, list[str]
 def _series(options: Options, rows: int, series: int) -> tuple[Path, list[str]]:
     """Steps are set, as series cut windows off."""
     path = config(options, "growth-series", panel(options, series, rows), TASK, NO_PARTS, series="series")
-    return path, [*_keys(24, 1), f"training.steps_per_epoch={rows // 40}"]
+    return path, [*_keys(24, 1), f"training.steps_per_epoch={rows // 16}"]
