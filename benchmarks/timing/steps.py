@@ -81,7 +81,7 @@ def run(options: Options) -> str:
     if not isinstance(library, Library):
         return f"not available: no native kernels ({library})\n"
     torch.set_num_threads(1)
-    seconds = 0.05 if options.quick else 1.0
+    seconds = 0.05 if options.quick else 0.5
     found = {shape: measure(shape, seconds, time.thread_time) for shape in grid(options.quick)}
     head = (*Shape._fields, "torch.nn ms", "native ms", "gain", "of the floor")
     rows = [(*shape, f"{t.torch:.2f}", f"{t.native:.2f}", f"{t.ratio:.2f}", f"{t.floor / t.native:.0%}")

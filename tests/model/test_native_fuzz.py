@@ -2,7 +2,7 @@
 
     python tests/model/test_native_fuzz.py SEED COUNT
 
-prints the largest differences.
+prints the largest differences, a layer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rnncli.model.scan import NAMES, Weights, scan_layer
 
 KINDS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh"), ("carry_lstm", "tanh"),
          ("carry_lstm", "relu")]  # fmt: skip
-OUTPUT, GRADIENT = 1e-6, 1e-5  # largest errors, relative to the largest element of a tensor where that is above one
+OUTPUT, GRADIENT = 1e-6, 1e-5  # largest errors a layer, relative to a tensor's largest element where that is above one
 SEED = 20_260
 RunLayer = Callable[[Tensor, Tensor | None, State | None, list[Weights]], tuple[Tensor, State]]
 
@@ -145,7 +145,7 @@ def answers(
 
 
 def differences(case: Case, library: Library) -> dict[str, float]:
-    """The largest difference of outputs, states and gradients, in shares of what is allowed."""
+    """The largest differences of outputs, states and gradients, in shares of what is allowed to so many layers."""
     layer, activation = Layer(library, case.cell, case.nonlinearity), ACTIVATIONS[case.nonlinearity]
 
     def kernels(x: Tensor, lengths: Tensor | None, state: State | None, weights: list[Weights]) -> tuple[Tensor, State]:
@@ -166,7 +166,7 @@ def differences(case: Case, library: Library) -> dict[str, float]:
     if case.nonlinearity == "relu" and not same_side:
         ours[2] = truth[2] = []  # rounding went over the kink: either gradient is right
     return {
-        name: max((_difference(*pair) / allowed for pair in zip(mine, theirs, strict=True)), default=0.0)
+        name: max((_difference(*pair) for pair in zip(mine, theirs, strict=True)), default=0.0) / allowed / case.layers
         for name, allowed, mine, theirs in zip(
             ("outputs", "states", "gradients"), (OUTPUT, OUTPUT, GRADIENT), ours, truth, strict=True
         )
