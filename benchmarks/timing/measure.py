@@ -105,6 +105,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
+def progress(*values: object) -> None:
+    """A line of what was just measured, for whoever waits."""
+    print(*values, file=sys.stderr, flush=True)
+
+
 def verdict(holds: bool) -> str:
     """How a target was met, in a word."""
     return "yes" if holds else "no"

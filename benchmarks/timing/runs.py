@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from timing.measure import FailedError, Options, Spent, cores, in_turn, median, spend, table, train, verdict
+from timing.measure import FailedError, Options, Spent, cores, in_turn, median, progress, spend, table, train, verdict
 from timing.series import config, ett
 
 COMMAND = "python benchmarks/speed.py --only runs"
@@ -41,7 +41,9 @@ def run(options: Options) -> str:
                                                                threads, epochs)}  # fmt: skip
             for name, python in pythons.items() if (cell, threads) == ("lstm", 1) else ():
                 runs[name] = functools.partial(_script, python, f"with_{name}", data, cell, threads, epochs)
-            rows += _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
+            own = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
+            progress(table(own[0], own[1:]))
+            rows += own
     head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "rnncli's CPU s are", "at most", "holds")
     versions = [_version(name, python) for name, python in pythons.items()]
     what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."

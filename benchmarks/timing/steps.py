@@ -21,7 +21,7 @@ from rnncli.model.cells import CELLS
 from rnncli.model.engine import native
 from rnncli.model.native.kernels import Library
 
-from timing.measure import Options, cores, geometric_mean, median, table, verdict
+from timing.measure import Options, cores, geometric_mean, median, progress, table, verdict
 
 COMMAND = "python benchmarks/speed.py --only steps"
 NAMES = ("rnn", "lstm", "gru")  # those that torch.nn has
@@ -126,6 +126,7 @@ def measure(shape: Shape, seconds: float, clock: Clock) -> Timed:
         rate = milliseconds(lambda: square @ square, clock) / (2 * SQUARE**3)
         turns.append((milliseconds(theirs, clock), milliseconds(ours, clock), rate * shape.products()))
     first, second, floor = (median(column) for column in zip(*turns, strict=True))
+    progress(shape, f"{first:.2f} {second:.2f} {floor:.2f}")
     return Timed(first, second, floor, median(one / other for one, other, _ in turns))
 
 
