@@ -1,11 +1,11 @@
-# make demo · test · test-slow · lint · docs · check
+# make demo · test · test-slow · lint · docs · bench · check
 # Every target sets up .venv by itself; the first run needs Python 3.11 or later and the network.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint docs check clean
+.PHONY: demo test test-slow lint docs bench check clean
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ lint: $(READY)
 
 docs: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog --check README.md
+
+bench: $(READY)
+	$(BIN)/python benchmarks/speed.py
 
 check: lint docs test
 

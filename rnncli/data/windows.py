@@ -127,9 +127,11 @@ class Windows:
         """Gather the windows at `index`."""
         device = self.data.inputs.device
         chosen = self.pick(index)
-        lengths = chosen.lengths()
+        series = chosen.series
+        first_rows = np.maximum(self.starts[series], chosen.origins - self.shape.context)  # begins, in one search
+        lengths = chosen.origins - first_rows
         longest = int(lengths.max())
-        begins = torch.from_numpy(chosen.begins).to(device)
+        begins = torch.from_numpy(first_rows).to(device)
         valid = torch.from_numpy(lengths).to(device)
         steps = torch.arange(longest, device=device)
         rows = begins[:, None] + torch.minimum(steps, valid[:, None] - 1)  # (batch, time)
@@ -149,7 +151,7 @@ class Windows:
         return Batch(
             past=past,
             lengths=valid if ragged else None,
-            static=self.data.static[torch.from_numpy(chosen.series).to(device)],
+            static=self.data.static[torch.from_numpy(series).to(device)],
             ahead=self.data.inputs[wanted, first:last],
             level=level,
             spread=spread,

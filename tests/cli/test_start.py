@@ -13,6 +13,8 @@ import pytest
 from rnncli.cli import app
 
 HEAVY = ("torch", "pandas", "numpy", "pydantic", "yaml", "safetensors")
+COMPILER = ("torch._dynamo", "torch._inductor", "sympy")
+ROOT = Path(__file__).parents[2]
 COMMANDS = dict(app.COMMANDS)
 SHARED = ("--format", "--json", "--quiet", "--verbose", "--no-progress", "--excel-safe", "--help")
 DOCUMENTED = {  # PRODUCT.md, section 4
@@ -57,6 +59,17 @@ def test_what_needs_no_data_imports_nothing_heavy(arguments, tmp_path):
     assert "rnncli.cli.app" in modules
     lazily_by_typer = {"pydantic"} if arguments and not arguments[0].startswith("-") else set()
     assert modules.isdisjoint(set(HEAVY) - lazily_by_typer)
+
+
+def test_training_loads_no_compiler_of_torch(tmp_path):
+    """torch.optim and more would load torch._dynamo and sympy: a second, and 70 MB."""
+    keys = ["training.epochs=2", "training.steps_per_epoch=2"]
+    command = ["train", str(ROOT / "configs" / "air_passengers.yaml"), *keys, "--out", str(tmp_path / "run"), "--quiet"]
+    code = f"import os\nos.chdir({str(ROOT)!r})\nfrom rnncli.cli.app import main\nmain({command!r})"
+    done, modules = _imports_after(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in modules
+    assert modules.isdisjoint(COMPILER)
 
 
 def test_the_module_is_the_command(cli):

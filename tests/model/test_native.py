@@ -165,14 +165,6 @@ def test_any_shape_is_served(library: Library, case: Case, threads: int) -> None
     assert_exact(case, library, threads)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@settings(max_examples=10_000, deadline=None)
-@given(case=cases(24), threads=st.integers(1, 4))
-def test_any_shape_is_served_ten_thousand_times(library: Library, case: Case, threads: int) -> None:
-    assert_exact(case, library, threads)
-
-
 @pytest.mark.parametrize("shape", [(32, 20, 7, 64), (37, 11, 5, 96), (5, 40, 3, 20), (130, 6, 9, 33)])
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 def test_threads_change_no_bit(kind: tuple[str, str], shape: tuple[int, ...], ragged: bool, library: Library) -> None:

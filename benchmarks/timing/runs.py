@@ -1,0 +1,120 @@
+"""Whole runs: a network of the same size, trained for as many steps on the same rows by rnncli and by others.
+
+The others are a plain PyTorch script and libraries that are installed here, each into an environment of its own. A run
+is a process from its start to its end. Nothing is validated or evaluated, and no metrics are computed, by anyone. The
+libraries, which take minutes, run their LSTM alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from timing.measure import FailedError, Options, Spent, cores, in_turn, median, progress, spend, table, train, verdict
+from timing.series import config, ett
+
+COMMAND = "python benchmarks/speed.py --only runs"
+PEERS = {"neuralforecast": "neuralforecast", "darts": "u8darts[torch]", "ludwig": "ludwig"}  # what pip installs
+NAMES = {"plain": "plain PyTorch", "neuralforecast": "NeuralForecast", "darts": "Darts", "ludwig": "Ludwig"}
+SCRIPTS = Path(__file__).parent / "peers"
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+HIDDEN, BATCH, CONTEXT, HORIZON = 64, 32, 96, 24
+MOST = {"lstm": 1 / 2, "rnn": 1 / 6, "gru": 1 / 6}  # of the plain script's CPU seconds, and
+MOST_OF_PEERS = 1 / 10  # of a library's
+INSTALL_SECONDS = 3600
+Run = Callable[[], Spent]
+
+
+def run(options: Options) -> str:
+    """The section of this part."""
+    data = ett(options, 4_000) if options.quick else ett(options)
+    epochs = 1 if options.quick else 2
+    pythons, missing = ({}, []) if options.quick else _installed(options)
+    rows: list[list[object]] = []
+    for threads in (1,) if options.quick or cores() == 1 else (1, 2):
+        for cell in ("lstm",) if options.quick else ("rnn", "lstm", "gru"):
+            runs: dict[str, Run] = {"rnncli": functools.partial(_ours, options, data, cell, threads, epochs),
+                                    "plain": functools.partial(_script, Path(sys.executable), "plain", data, cell,
+                                                               threads, epochs)}  # fmt: skip
+            for name, python in pythons.items() if (cell, threads) == ("lstm", 1) else ():
+                runs[name] = functools.partial(_script, python, f"with_{name}", data, cell, threads, epochs)
+            own = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
+            progress(table(own[0], own[1:]))
+            rows += own
+    head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "rnncli's CPU s are", "at most", "holds")
+    versions = [_version(name, python) for name, python in pythons.items()]
+    what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."
+    return "\n\n".join(["\n".join([what, *versions]), table(head, rows), *missing]) + "\n"
+
+
+def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) -> list[list[object]]:
+    """A line for everyone who ran."""
+    ours = found["rnncli"]
+    if isinstance(ours, FailedError):
+        raise ours
+    own, rows = median(spent.cpu for spent in ours), []
+    for name, spent in found.items():
+        if isinstance(spent, FailedError):
+            rows.append([cell, threads, NAMES[name], f"failed: {str(spent).replace('|', '/')}", "", "", "", "", ""])
+            continue
+        cpu, wall, peak = (median(getattr(one, what) for one in spent) for what in ("cpu", "wall", "peak"))
+        row: list[object] = [cell, threads, NAMES.get(name, name), f"{cpu:.1f}", f"{wall:.1f}", f"{peak:.0f}"]
+        if name != "rnncli":
+            most = MOST[cell] if name == "plain" else MOST_OF_PEERS
+            row += [f"1/{cpu / own:.1f}", f"1/{1 / most:.0f}", verdict(own <= most * cpu)]
+        rows.append(row + [""] * (9 - len(row)))
+    return rows
+
+
+def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int) -> Spent:
+    lines = (
+        f"task: {{kind: forecasting, horizon: {HORIZON}}}",
+        f"window: {{context: {CONTEXT}}}",
+        "split: {validation: 0, test: 0}",
+        f"model: {{cell: {cell}, hidden_size: {HIDDEN}}}",
+        f"training: {{epochs: {epochs}, batch_size: {BATCH}, optimizer: adam, weight_decay: 0, threads: {threads}}}",
+    )
+    return train(config(options, "whole", data, *lines, past=True), options.work / "whole")
+
+
+def _script(python: Path, script: str, data: Path, cell: str, threads: int, epochs: int) -> Spent:
+    sizes = {"hidden": HIDDEN, "batch": BATCH, "context": CONTEXT, "horizon": HORIZON, "epochs": epochs}
+    flags = [text for name, value in {**sizes, "threads": threads}.items() for text in (f"--{name}", str(value))]
+    counts = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    environment = {**counts, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
+    return spend([python, SCRIPTS / f"{script}.py", data, cell, *flags], environment)
+
+
+def _installed(options: Options) -> tuple[dict[str, Path], list[str]]:
+    """The Python of every library that can be installed, and of the others what pip says."""
+    pythons, missing = {}, []
+    for name, requirement in PEERS.items():
+        folder = options.venvs / name
+        try:
+            pythons[name] = _install(folder, requirement)
+        except (OSError, subprocess.SubprocessError, FailedError) as error:
+            missing.append(f"{NAMES[name]} is left out, as it cannot be installed: {error}")
+    return pythons, missing
+
+
+def _install(folder: Path, requirement: str) -> Path:
+    """A virtual environment with a library; once made, it is used again."""
+    python, mark = folder / "bin" / "python", folder / ".installed"
+    if not mark.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
+        command = [python, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, requirement]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+        if done.returncode:
+            raise FailedError([line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1][:300])
+        mark.touch()
+    return python
+
+
+def _version(name: str, python: Path) -> str:
+    package = PEERS[name].partition("[")[0]
+    code = f"from importlib.metadata import version; print(version({package!r}), version('torch'))"
+    own, torch = spend([python, "-c", code]).stdout.split()
+    return f"{NAMES[name]} {own} with torch {torch}."

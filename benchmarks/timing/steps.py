@@ -1,0 +1,196 @@
+"""Training steps of recurrent layers: the native kernels against torch.nn, and against the least that they could take.
+
+A step is forward and backward, from given gradients of all outputs, with the same weights and inputs. The two engines
+take turns, so that whatever else the machine does meets both; a turn is two steps, and the second is timed, as in
+training a step follows its like. The floor is the step's multiplications over the rate of a large product of matrices,
+which is measured in every turn too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+
+from rnncli.model.backbone import Backbone
+from rnncli.model.cells import CELLS
+from rnncli.model.engine import native
+from rnncli.model.native.kernels import Library
+
+from timing.measure import Options, cores, geometric_mean, median, progress, table, verdict
+
+COMMAND = "python benchmarks/speed.py --only steps"
+NAMES = ("rnn", "lstm", "gru")  # those that torch.nn has
+INPUTS, SQUARE = 7, 512
+SMALL = 64  # hidden units up to which a network is small
+Clock = Callable[[], float]
+
+
+class Shape(NamedTuple):
+    """One line of the grid."""
+
+    cell: str
+    hidden: int
+    batch: int = 32
+    steps: int = 96
+    layers: int = 1
+    directions: int = 1
+
+    def products(self) -> int:
+        """Multiplications and additions of a step. The first layer's inputs ask for no gradient."""
+        total, gates = 0, len(CELLS[self.cell].gates)
+        for layer in range(self.layers):
+            inputs = INPUTS if layer == 0 else self.directions * self.hidden
+            columns = 2 * (inputs + self.hidden) + self.hidden + (inputs if layer else 0)
+            total += 2 * self.batch * self.steps * gates * self.hidden * columns * self.directions
+        return total
+
+
+class Timed(NamedTuple):
+    """Medians of milliseconds, and the median of the pairs' ratios."""
+
+    torch: float
+    native: float
+    floor: float
+    ratio: float
+
+
+def grid(quick: bool) -> Iterator[Shape]:
+    """Hidden sizes by batches, then lengths, layers and directions at three hidden sizes."""
+    for cell in NAMES:
+        if quick:
+            yield from (Shape(cell, hidden) for hidden in (16, 32, 64))
+            yield from (Shape(cell, 64, batch=1), Shape(cell, 128, batch=8))
+            yield Shape(cell, 32, layers=2, directions=2)
+            continue
+        for hidden, batch in itertools.product((16, 32, 64, 128, 256, 512), (1, 8, 32, 256)):
+            yield Shape(cell, hidden, batch)
+        for hidden in (16, 64, 256):
+            yield from (Shape(cell, hidden, steps=steps) for steps in (24, 720))
+            yield from (Shape(cell, hidden, layers=layers, directions=directions)
+                        for layers, directions in ((2, 1), (1, 2), (2, 2)))  # fmt: skip
+
+
+def run(options: Options) -> str:
+    """The section of this part."""
+    library = native()
+    if not isinstance(library, Library):
+        return f"not available: no native kernels ({library})\n"
+    torch.set_num_threads(1)
+    seconds = 0.05 if options.quick else 0.5
+    found = {shape: measure(shape, seconds, time.thread_time) for shape in grid(options.quick)}
+    head = (*Shape._fields, "torch.nn ms", "native ms", "gain", "of the floor")
+    rows = [(*shape, f"{t.torch:.2f}", f"{t.native:.2f}", f"{t.ratio:.2f}", f"{t.floor / t.native:.0%}")
+            for shape, t in found.items()]  # fmt: skip
+    parts = [f"Kernels: {library.name}. One thread; milliseconds of CPU.", _summary(found), table(head, rows)]
+    if cores() > 1:
+        parts += [_two_threads(options), _neighbour(options)]
+    return "\n\n".join(parts) + "\n"
+
+    return cores()
+
+
+def engine_step(shape: Shape, engine: str) -> Callable[[], object]:
+    """A function that takes one step on an engine."""
+    torch.manual_seed(0)
+    two = shape.directions == 2
+    backbone = Backbone(shape.cell, INPUTS, shape.hidden, shape.layers, bidirectional=two)
+    backbone.engine = engine
+    x = torch.randn(shape.batch, shape.steps, INPUTS)
+    gradient = torch.randn(shape.batch, shape.steps, shape.directions * shape.hidden)
+    parameters = list(backbone.parameters())
+    return lambda: torch.autograd.grad(backbone(x)[0], parameters, gradient)
+
+
+def milliseconds(function: Callable[[], object], clock: Clock) -> float:
+    """Time of the second of two calls."""
+    function()
+    begun = clock()
+    function()
+    return 1000 * (clock() - begun)
+
+
+def measure(shape: Shape, seconds: float, clock: Clock) -> Timed:
+    """Turns of both engines and of a large product, at least three."""
+    theirs, ours = engine_step(shape, "torch"), engine_step(shape, "native")
+    square = torch.randn(SQUARE, SQUARE)
+    for function in (theirs, ours):
+        function()
+    turns = []
+    end = time.monotonic() + seconds
+    while len(turns) < 3 or (time.monotonic() < end and len(turns) < 200):
+        rate = milliseconds(lambda: square @ square, clock) / (2 * SQUARE**3)
+        turns.append((milliseconds(theirs, clock), milliseconds(ours, clock), rate * shape.products()))
+    first, second, floor = (median(column) for column in zip(*turns, strict=True))
+    progress(shape, f"{first:.2f} {second:.2f} {floor:.2f}")
+    return Timed(first, second, floor, median(one / other for one, other, _ in turns))
+
+
+def _summary(found: dict[Shape, Timed]) -> str:
+    """A line a cell."""
+    rows = []
+    for cell in NAMES:
+        own = {shape: timed for shape, timed in found.items() if shape.cell == cell}
+        small = {shape: timed.ratio for shape, timed in own.items() if shape.hidden <= SMALL}
+        worst = min(own, key=lambda shape: own[shape].ratio)
+        shares = [timed.floor / timed.native for shape, timed in own.items() if shape.hidden >= 32]
+        rows.append([cell, f"{geometric_mean(small.values()):.2f}", f"{min(small.values()):.2f}",
+                     f"{own[worst].ratio:.2f} (hidden {worst.hidden}, batch {worst.batch}, {worst.steps} steps, "
+                     f"{worst.layers} x {worst.directions})", f"{sum(shares) / len(shares):.0%}",
+                     verdict(own[worst].ratio >= 1)])  # fmt: skip
+    head = ("cell", f"gain, hidden <= {SMALL}, geometric mean", "worst of these", "worst of all",
+            "share of the floor, hidden >= 32, mean", "never slower")  # fmt: skip
+    return table(head, rows)
+
+
+def _clock_at(function: Callable[[], object], threads: int) -> float:
+    """Milliseconds by the clock with so many threads."""
+    torch.set_num_threads(threads)
+    return milliseconds(function, time.perf_counter)
+
+
+def _two_threads(options: Options) -> str:
+    """What a second thread brings, by the clock."""
+    rows = []
+    for cell, hidden in itertools.product(NAMES, (64,) if options.quick else (32, 64, 128, 256)):
+        gains = []
+        for engine in ("torch", "native"):
+            step = engine_step(Shape(cell, hidden), engine)
+            pairs = [(_clock_at(step, 1), _clock_at(step, 2)) for _ in range(5 if options.quick else 31)]
+            gains.append(median(one / two for one, two in pairs))
+        torch.set_num_threads(1)
+        rows.append([cell, hidden, *(f"{gain:.2f}" for gain in gains)])
+    return "One thread's time over two threads', by the clock, batch 32, 96 steps:\n\n" + table(
+        ("cell", "hidden", "torch.nn", "native"), rows
+    )
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _neighbour(options: Options) -> str:
+    """Two threads, where another process keeps one core busy, against one thread in the same turns."""
+    process = multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
+    process.start()
+    rows = []
+    try:
+        for cell in NAMES:
+            slower = []
+            for engine in ("torch", "native"):
+                step = engine_step(Shape(cell, 64), engine)
+                pairs = [(_clock_at(step, 1), _clock_at(step, 2)) for _ in range(5 if options.quick else 41)]
+                slower.append(median(two / one for one, two in pairs))
+            torch.set_num_threads(1)
+            rows.append([cell, *(f"{ratio:.2f}" for ratio in slower)])
+    finally:
+        process.kill()
+        process.join()
+    return "Two threads' time over one thread's, while another process keeps one core busy (hidden 64):\n\n" + table(
+        ("cell", "torch.nn", "native"), rows
+    )
