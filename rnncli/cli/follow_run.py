@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -93,19 +94,26 @@ def follow_rows(run: Path, stream: Stream, wanted: tuple[bool, tuple[float, ...]
     quantiles, levels, context, engine = wanted
     as_json = console.settings.format == "jsonl"
     if context == "full" and not carries(model.config):
-        raise UsageError("--context full: the model answers from windows", "give a number of rows")
+        raise UsageError(
+            "--context full: the model answers from windows (docs/streaming.md says which do)", "give a number of rows"
+        )
     asked = Following(quantiles, levels, context if isinstance(context, int) else None, engine, as_json)
     name = "stdin" if stream.data == "-" else stream.data
     follower = Follower(model, asked, name)
     if stream.state_in is not None:
         _go_on(follower, stream.state_in)
     with _opened(stream.data) as descriptor, caught_signals() as caught, _wake() as wake:
-        found = blocks(name, dialect_of(model.config.data), arriving(descriptor, wake, grows=stream.data != "-"))
+        chunks = arriving(descriptor, wake, _end_without_reader, grows=stream.data != "-")
+        found = blocks(name, dialect_of(model.config.data), chunks)
         gc.freeze()  # what is there now stays: it need not be looked through again and again
         saver = Saver(follower, stream.state_out, stream.state_every)
-        for block in _below_header(follower, found):
-            for piece in saver.pieces(block):
-                _answer(follower, piece, saver, fatal=stream.fatal)
+        try:
+            for block in _below_header(follower, found):
+                for piece in saver.pieces(block):
+                    _answer(follower, piece, saver, fatal=stream.fatal)
+        except DataError:  # which comes between two rows
+            saver.save()
+            raise
         saver.save()
         _end(follower, stream, caught)
 
@@ -134,8 +142,11 @@ def _below_header(follower: Follower, found: Iterator[Block]) -> Iterator[Block]
         follower.intake.begin(first.rows[at], first.lines[at])
         sys.stdout.write(follower.text.header())
         sys.stdout.flush()
-    skipped = 0 if known and tuple(first.rows[at]) != known else at + 1
-    yield Block(first.rows[skipped:], first.lines[skipped:])
+    header = not known or follower.intake.is_header(first.rows[at])
+    if known and header:  # perhaps in another order
+        follower.intake.begin(first.rows[at], first.lines[at])
+    start = at + 1 if header else 0
+    yield Block(first.rows[start:], first.lines[start:], first.bad)
     yield from found
 
 
@@ -145,7 +156,6 @@ def _answer(follower: Follower, block: Block, saver: Saver, *, fatal: bool) -> N
     sys.stdout.write(text)
     sys.stdout.flush()
     if fatal and problems:
-        saver.save()
         raise DataError(problems[0].message, "mend it, or take --on-bad-row skip", problems[0].place)
     for problem in problems:
         console.warn(str(problem))
@@ -158,6 +168,19 @@ def _end(follower: Follower, stream: Stream, caught: Caught) -> None:
     if caught.signal is not None:
         saved = f"the state is in {stream.state_out}" if stream.state_out is not None else "no state was asked for"
         raise Interrupted(f"{caught.signal.name} after {follower.rows:,} rows: {saved}", EXIT_CODES[caught.signal])
+
+
+def _end_without_reader() -> None:
+    """End when nobody reads the answers any more, though there is none to write.
+
+    Raises:
+        BrokenPipeError: then.
+    """
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)  # errors alone
+        if any(events & select.POLLERR for _, events in poll.poll(0)):
+            raise BrokenPipeError
 
 
 @contextlib.contextmanager

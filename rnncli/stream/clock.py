@@ -49,22 +49,33 @@ class Clock:
 
     Args:
         columns: of the model.
+        horizon: steps that must follow each time; 0 for none.
 
     Attributes:
-        read: the time of a cell; raises ValueError where it is none.
+        read: the time of a cell; raises ValueError where it is none, or nothing can follow it.
         write: the cell of a time.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, horizon: int = 0) -> None:
         form = columns.time_format or INTEGER
         read, write = _numbers(form) if form in (INTEGER, NUMBER) else _dates(form)
-        self.read = functools.lru_cache(_KEPT)(read)
+        self._cell, self._horizon = read, horizon if columns.time is not None else 0
+        self.read = functools.lru_cache(_KEPT)(self._read)
         self.write = functools.lru_cache(_KEPT)(write)
         self.frequency = columns.frequency
         self.ahead = functools.lru_cache(_KEPT)(self._ahead)
         self.waves = functools.lru_cache(_KEPT)(functools.partial(_waves, names=columns.calendar))
         self._next = None if columns.frequency is None else _step(columns.frequency)
         self._expected: dict[Any, Any] = {}
+
+    def _read(self, text: str) -> Moment:
+        try:
+            time = self._cell(text)
+            if self._horizon:
+                self.ahead(time, self._horizon)
+        except (ValueError, OverflowError):
+            raise ValueError(text) from None
+        return time
 
     def _ahead(self, time: Moment, count: int) -> list[Any]:
         """The `count` times after one."""
@@ -230,7 +241,10 @@ def _by_pandas(time: Moment, count: int, frequency: str) -> list[Any]:
 
 def _as_moment(value: Any) -> Any:
     """A NumPy time as Python's; nanoseconds are cut off."""
-    return value.astype("datetime64[us]").item() if value.dtype.kind == "M" else value.item()
+    found = value.astype("datetime64[us]").item() if value.dtype.kind == "M" else value.item()
+    if value.dtype.kind == "M" and not isinstance(found, datetime):
+        raise ValueError("no date of Python's")
+    return found
 
 
 def as_text(time: Moment | None) -> str | None:

@@ -71,7 +71,7 @@ class Follower:
         model, wanted = self.model, self.wanted
         check_streams(model.config, model.columns)
         self._check_wanted()
-        clock = Clock(model.columns)
+        clock = Clock(model.columns, model.config.task.horizon or 0)
         self._clock = clock
         self.network = answering(model, wanted.engine, wanted.context)
         shares = [level / 100 for level in wanted.levels]
@@ -95,6 +95,9 @@ class Follower:
             )
         if wanted.quantiles and not model.config.task.quantiles:
             raise UsageError("--quantiles: the model has none", "train with training.loss=quantile, or use --level 80")
+        if wanted.context not in (None, model.config.window.context) and model.config.model.skip != "none":
+            skip = model.config.model.skip
+            raise UsageError(f"--context: model.skip: {skip} has weights for one alone", "leave it out")
         if wanted.context is not None and kind == "tagging":
             raise UsageError("--context: a tagger's state is carried from the first row on", "leave it out")
 
@@ -111,7 +114,7 @@ class Follower:
             self.series.rewind(mark)
             block = block.before(_line(problems[0]))
             arrivals, problems = self.intake.take(block), problems[:1]
-        self.rows += sum(1 for row in block.rows if row)
+        self.rows += sum(1 for row in block.rows if row) + len(block.bad)
         return "".join(map(self._answered, _parts(arrivals))), problems
 
     def _answered(self, rows: Arrivals) -> str:

@@ -54,10 +54,7 @@ class Intake:
         Raises:
             DataError: if one that the model reads is not there, or stands there twice.
         """
-        columns = self.model.columns
-        single = [name for name in (columns.time,) if name is not None]
-        needed = [*columns.series, *single, *self._numeric, *columns.static, *self._codes]
-        for name in needed:
+        for name in self._needed():
             if name not in header:
                 folded = {column.casefold(): column for column in header}
                 close = difflib.get_close_matches(name.casefold(), folded, 1)
@@ -67,6 +64,15 @@ class Intake:
                 raise DataError(f"two columns are called {name}", "rename one", Place(self.name, line))
         self.header = tuple(header)
 
+    def is_header(self, row: Sequence[str]) -> bool:
+        """Whether a row names all columns that are read."""
+        return set(self._needed()) <= set(row)
+
+    def _needed(self) -> list[str]:
+        columns = self.model.columns
+        single = [name for name in (columns.time,) if name is not None]
+        return [*columns.series, *single, *self._numeric, *columns.static, *self._codes]
+
     def report(self, line: int, message: str, column: str | None) -> None:
         """Keep what is wrong with a row."""
         self.problems.append(Problem(message, place=Place(self.name, line, key=column)))
@@ -74,6 +80,8 @@ class Intake:
     def take(self, block: Block) -> Arrivals:
         """The rows of a block that can be understood; the others are reported."""
         flaws: dict[int, Flaw] = {}
+        for line, message in block.bad:
+            self.report(line, message, None)
         width = len(self.header)
         kept = [at for at, row in enumerate(block.rows) if len(row) == width and (width > 1 or row)]
         if len(kept) < len(block.rows):

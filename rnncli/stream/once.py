@@ -13,6 +13,7 @@ import numpy as np
 
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.errors import RnncliError
+from rnncli.stream.cells import numbers
 from rnncli.stream.follow import Follower, Following
 from rnncli.stream.lines import Block, blocks
 from rnncli.stream.model import StreamModel, carries, hindrance
@@ -62,7 +63,7 @@ def predict_small(
         return None
     context = context or config.window.context
     tagging = config.task.kind == "tagging"
-    if (tagging and context != "full") or (context == "full" and not carries(config)):
+    if (tagging and (context != "full" or every)) or (context == "full" and not carries(config)):
         return None
     asked = replace(wanted, context=context if isinstance(context, int) else None, as_json=True, scored=False)
     try:
@@ -80,11 +81,15 @@ def _answered(follower: Follower, raw: bytes, *, last: bool) -> Small | None:
     if b"\0" in raw:
         return None
     found = list(blocks(follower.name, dialect, iter([raw])))
+    if any(block.bad for block in found):
+        return None
     rows = [row for block in found for row in block.rows]
     if len(rows) < 2 or not all(rows):
         return None
     header = rows[0]
     if len(set(header)) < len(header) or not all(header):
+        return None
+    if not _targets_are_plain(follower, header, rows[1:]):
         return None
     follower.intake.begin(header, 1)
     arrivals = follower.intake.take(Block(rows[1:], list(range(2, len(rows) + 1))))
@@ -95,3 +100,17 @@ def _answered(follower: Follower, raw: bytes, *, last: bool) -> Small | None:
         return None
     ids, times, answer, _ = follower.answers(arrivals, last=last)
     return Small(follower.text.columns, follower.text.rows(ids, times, answer), tuple(header))
+
+
+def _targets_are_plain(follower: Follower, header: list[str], rows: list[list[str]]) -> bool:
+    """Whether targets that are no inputs hold what the whole reader takes, where they are there at all."""
+    columns = follower.model.columns
+    for name in () if columns.target_is_input else columns.targets:
+        if name not in header or any(len(row) != len(header) for row in rows):
+            continue
+        cells = [row[header.index(name)] for row in rows]
+        if columns.labels is not None and not set(cells) <= {"", *columns.labels}:
+            return False
+        if columns.labels is None and numbers(cells, follower.intake.dialect) is None:
+            return False
+    return True

@@ -115,11 +115,16 @@ class Turns:
         if time is not None and before is not None and time <= before:
             word = "repeats" if time == before else "is before"
             return f"the time {word} that of an earlier row of series {show_id(key)}", columns.time
+        if self._even and before is not None and self._is_between_steps(time, before):
+            return f"the time stands between two steps of series {show_id(key)}", columns.time
         if static is not None:
             other = np.flatnonzero(~np.isnan(static) & (static != self.series.static[slot]))
             if len(other):
                 return f"another value than before within series {show_id(key)}", columns.static[int(other[0])]
         return None
+
+    def _is_between_steps(self, time: Moment, before: Moment) -> bool:
+        return bool(time < self.clock.ahead(before, 1)[0]) and not self.clock.follows(time, before)
 
     def _stranger(self, key: SeriesId) -> Flaw | None:
         """What speaks against a series that was not there before."""
@@ -156,7 +161,7 @@ class Turns:
         if columns.elapsed:
             parts.insert(1, np.array(gaps).reshape(-1, 1))
         if columns.calendar:
-            parts.append(np.array([self.clock.waves(time) for time in times]).reshape(len(values), -1))
+            parts.append(np.array([self.clock.waves(time) for time in times]).reshape(-1, 2 * len(columns.calendar)))
         return np.concatenate(parts, axis=1)
 
     def _arrivals(self, slots: list[int], times: list[Moment], values: Floats, begins: list[int]) -> Arrivals:

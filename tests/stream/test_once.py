@@ -84,6 +84,14 @@ def test_what_is_not_plain_is_left_to_the_whole_reader(change: object, tmp_path:
     assert small(tmp_path, frame) is not None
 
 
+def test_labels_that_are_none_and_taggers_are_left_to_the_whole_reader(tmp_path: Path) -> None:
+    frame = panel()
+    fit(frame, tmp_path, CARRIED["tags"])
+    assert small(tmp_path, frame) is not None
+    assert small(tmp_path, frame.assign(word=frame.word.replace("up", "upward"))) is None
+    assert small(tmp_path, frame, every=True) is None  # --every has no effect on a tagger
+
+
 def test_the_command_takes_the_short_way_and_says_what_the_long_one_says(tmp_path: Path, cli: Cli) -> None:
     frame = panel(dates=True)
     fit(frame, tmp_path, with_keys(FORECAST, data={"calendar": ["hour"]}))
