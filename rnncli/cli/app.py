@@ -87,6 +87,7 @@ for name, function in COMMANDS:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads, once loaded, sleep while they wait
     _prepare_streams()
     if "--json" in argv or "--format=json" in argv or ("--format", "json") in itertools.pairwise(argv):
         console.settings.format = "json"  # for errors in the command line itself

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,19 @@ def test_training_loads_no_compiler_of_torch(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "torch" in modules
     assert modules.isdisjoint(COMPILER)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_asked_not_to(given, expected):
+    """Threads that spin take the processor from others: from the training itself where a core is busy."""
+    code = (
+        "import os, sys\nfrom rnncli.cli.app import main\ntry:\n    main(['--version'])\n"
+        "finally:\n    print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.stdout.splitlines()[1:] == [f"False {expected}"]
 
 
 def test_the_module_is_the_command(cli):
