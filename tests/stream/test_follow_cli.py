@@ -447,6 +447,7 @@ def test_a_follower_of_a_file_ends_when_its_reader_is_gone(folder: Path) -> None
     read_lines(process.stdout, 361)
     process.stdout.close()
     assert process.wait(timeout=20) == 141
+    process.communicate()
 
 
 def test_the_map_around_the_recurrence_has_one_context(tmp_path: Path, cli: Cli) -> None:
