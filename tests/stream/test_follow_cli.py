@@ -103,7 +103,7 @@ def test_a_killed_follower_loses_nothing_and_says_where_to_go_on(folder: Path, t
     rows, state = lines_of(folder), tmp_path / "s"
     expected = "".join(output(folder, rows))
     chance, done = random.Random(5), ["id,t,step,y_pred,anomaly_score\n"]
-    for _ in range(12):
+    for _ in range(8):
         read = 0
         options = ["--state-out", str(state), "--state-every", "7"]
         if state.exists():
