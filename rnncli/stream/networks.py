@@ -14,7 +14,7 @@ from rnncli.stream.engines import Array, Recurrence, recurrence_of
 from rnncli.stream.model import StreamModel, carries
 from rnncli.stream.series import Series, Slots
 
-ROWS = 32  # rows that the head answers together, always: products of one shape treat every row alike
+ROWS = 64  # rows that the head answers together, always: products of one shape treat every row alike
 
 
 class Answering(Protocol):
