@@ -14,7 +14,7 @@ from rnncli.tasks.answers import BATCH_SIZE
 from rnncli.trained import TrainedModel, load_model
 from rnncli.training import folder as run_folder
 from rnncli.training.device import pick_device, set_threads
-from rnncli.training.manifest import describe, parameters
+from rnncli.training.manifest import facts_of
 from rnncli.training.prepare import Prepared
 
 
@@ -31,15 +31,7 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan:
     prepared = held_out(model, tables) if data is None else other_data(model, tables)
     found = None if plan is None else run_backtest(model, prepared, plan)
     validation, test = (None, found.pooled) if found else _parts(model, prepared, own=data is None)
-    facts = {
-        "run": str(run),
-        "task": model.config.task.kind,
-        "device": describe(next(model.network.parameters()).device),
-        "parameters": parameters(model.network),
-        "epochs": made_with.get("epochs"),
-        "seconds": made_with.get("seconds"),
-    }
-    result = document(model, facts, validation, test)
+    result = document(model, facts_of(run, model, made_with), validation, test)
     if plan is not None and found is not None:
         result |= described(model, prepared, plan, found)
     judged = test or validation

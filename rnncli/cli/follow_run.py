@@ -17,7 +17,7 @@ from rnncli.data.reading.dialect import dialect_of
 from rnncli.errors import DataError, Interrupted, Place, ResourceError, UsageError
 from rnncli.stream import snapshot
 from rnncli.stream.follow import Follower, Following
-from rnncli.stream.lines import Block, arriving, blocks
+from rnncli.stream.lines import Block, Stopped, arriving, blocks
 from rnncli.stream.model import carries, load_stream_model
 from rnncli.training.interrupt import EXIT_CODES, Caught, caught_signals
 
@@ -111,6 +111,8 @@ def follow_rows(run: Path, stream: Stream, wanted: tuple[bool, tuple[float, ...]
             for block in _below_header(follower, found):
                 for piece in saver.pieces(block):
                     _answer(follower, piece, saver, fatal=stream.fatal)
+        except Stopped:
+            pass
         except DataError:  # which comes between two rows
             saver.save()
             raise
@@ -132,22 +134,26 @@ def _go_on(follower: Follower, path: Path) -> None:
 def _below_header(follower: Follower, found: Iterator[Block]) -> Iterator[Block]:
     """The rows; the header is read, and that of the answers is written, unless the state has them already."""
     known = follower.intake.header
-    first = next((block for block in found if any(block.rows)), None)
-    if first is None:
-        if known:
-            return
+    for block in found:
+        if not known and block.bad and (not any(block.rows) or block.bad[0][0] < block.lines[0]):
+            line, message = block.bad[0]
+            raise DataError(f"the header: {message}", "the first line names the columns", Place(follower.name, line))
+        if not any(block.rows):
+            if known:
+                yield block
+            continue
+        at = next(at for at, row in enumerate(block.rows) if row)
+        header = not known or follower.intake.is_header(block.rows[at])
+        if header:  # after a state perhaps in another order
+            follower.intake.begin(block.rows[at], block.lines[at])
+        if not known:
+            sys.stdout.write(follower.text.header())
+            sys.stdout.flush()
+        start = at + 1 if header else 0
+        yield Block(block.rows[start:], block.lines[start:], block.bad)
+        yield from found
+    if not follower.intake.header:
         raise DataError("it is empty", "the first line names the columns", Place(follower.name, 1))
-    at = next(at for at, row in enumerate(first.rows) if row)
-    if not known:
-        follower.intake.begin(first.rows[at], first.lines[at])
-        sys.stdout.write(follower.text.header())
-        sys.stdout.flush()
-    header = not known or follower.intake.is_header(first.rows[at])
-    if known and header:  # perhaps in another order
-        follower.intake.begin(first.rows[at], first.lines[at])
-    start = at + 1 if header else 0
-    yield Block(first.rows[start:], first.lines[start:], first.bad)
-    yield from found
 
 
 def _answer(follower: Follower, block: Block, saver: Saver, *, fatal: bool) -> None:

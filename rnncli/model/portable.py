@@ -7,6 +7,7 @@ Numbers are of the weights' type: float32 as they were trained, or float64 for a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -176,19 +177,9 @@ class PortableMean:
         self.members = tuple(members)
         self.settings, self.sizes, self.dtype = members[0].settings, members[0].sizes, members[0].dtype
 
-    def forward(
-        self,
-        past: Array,
-        lengths: Array | None = None,
-        level: Array | None = None,
-        static: Array | None = None,
-        ahead: Array | None = None,
-        *,
-        forks: bool = False,
-    ) -> Array:
+    def forward(self, *arguments: Any, **named: Any) -> Array:
         """The arguments of ``Portable.forward``, to its mean result."""
-        found = [member.forward(past, lengths, level, static, ahead, forks=forks) for member in self.members]
-        return np.asarray(np.stack(found).mean(axis=0))
+        return np.asarray(np.stack([member.forward(*arguments, **named) for member in self.members]).mean(axis=0))
 
 
 def build(settings: schema.Model, sizes: Sizes, weights: Tensors) -> Portable | PortableMean:

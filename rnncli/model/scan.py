@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from rnncli.model.cells import Activation, Cell, Recurrent, State
+from rnncli.model.native.kernels import WEIGHTS
 
-NAMES = ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh")
+NAMES = WEIGHTS
 Weights = tuple[Tensor | None, ...]  # of one layer in one direction, by NAMES; None where a cell has none
 
 

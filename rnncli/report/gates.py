@@ -1,29 +1,25 @@
 """What goes on inside while one real sequence is read: every gate and state, step by step.
 
-What the recurrence reads is taken from the network; the steps are the textbook's, in NumPy.
+The steps are those of ``trace``.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from rnncli.config import schema
 from rnncli.data.panel import Floats, show_id
 from rnncli.data.windows import Windows
 from rnncli.model.ensemble import AnyNetwork, members_of
-from rnncli.model.reference import ACTIVATIONS, GATES, STEPS, Array, State, Weights, sigmoid
 from rnncli.report.charts import LEFT, RIGHT, WIDTH, Line, Look, drawing, line_chart
 from rnncli.report.forecasts import when
 from rnncli.report.heat import DIVERGING, SEQUENTIAL, coarse, image, picture
 from rnncli.report.markup import figure, grid, name, paragraph, text
 from rnncli.report.subject import Subject
-from rnncli.tasks.answers import run
+from rnncli.trace import Array, LayerTrace, layer_traces
 
 UNITS, STEPS_SHOWN = 64, 160  # rows and columns of a picture
 LONGEST = 2000  # steps that are followed
@@ -43,70 +39,20 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Followed:
-    """One layer in one direction over a sequence: (steps, units) of every gate and state, by its name."""
-
-    layer: int
-    direction: str
-    values: dict[str, Floats]
-
-
-def follow(network: AnyNetwork, windows: Windows, which: int) -> tuple[Floats, list[Followed]]:
+def follow(network: AnyNetwork, windows: Windows, which: int) -> tuple[Floats, list[LayerTrace]]:
     """What the first network's recurrence reads in a window, (steps, inputs), and what its first layers do with it."""
-    member = members_of(network)[0]
-    caught: list[Any] = []
-    handle = member.backbone.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
-    try:
-        with torch.inference_mode():
-            run(member, windows.batch(np.array([which])))
-    finally:
-        handle.remove()
-    x = _numbers(caught[0][0])[:LONGEST]
-    tensors = {key: _numbers(value) for key, value in member.backbone.named_parameters()}
-    return x, list(itertools.islice(_layers(tensors, x, member.settings), LAYERS))
+    member, index = members_of(network)[0], np.array([which])
+    with torch.inference_mode():
+        batch = windows.batch(index)
+        x, _, _ = member.read(batch.past, batch.lengths, batch.static)
+    layers = layer_traces(member, windows, index, gates=True)[:LAYERS]
+    shown = [replace(each, values=_shown(member.settings.cell, each.values)) for each in layers]
+    return np.asarray(x[0, :LONGEST].double().cpu().numpy()), shown
 
 
-def _numbers(tensor: torch.Tensor) -> Floats:
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
-
-
-def _layers(tensors: dict[str, Floats], x: Floats, settings: schema.Model) -> Iterator[Followed]:
-    for layer in range(settings.num_layers):
-        outputs = []
-        for direction in ("", "_reverse") if settings.bidirectional else ("",):
-            w = Weights(tensors, f"l{layer}{direction}")
-            found = _over_time(w, x[::-1] if direction else x, settings)
-            values = {key: value[::-1] if direction else value for key, value in found.items()}
-            outputs.append(values["h"])
-            yield Followed(layer, "backward" if direction else "forward", values)
-        x = np.concatenate(outputs, axis=1)
-
-
-def _over_time(w: Weights, x: Floats, settings: schema.Model) -> dict[str, Floats]:
-    """(steps, units) of every gate, and of the states after each step."""
-    step, parts = STEPS[settings.cell]
-    activation = ACTIVATIONS[settings.nonlinearity or "tanh"]
-    state: State = tuple(np.zeros(w.U.shape[1]) for _ in range(parts))
-    rows: list[dict[str, Array]] = []
-    for x_t in x:
-        gates = _gates(settings.cell, x_t, state, w)
-        state = step(x_t, state, w, activation)
-        rows.append(gates | dict(zip(("h", "c"), state, strict=False)))
-    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-
-
-def _gates(cell: str, x: Floats, state: State, w: Weights) -> dict[str, Array]:
-    """The gates of one step, as ``reference.py`` computes them on its way; of rnn there are none."""
-    names = GATES[cell]
-    from_input = np.split(w.W @ x + w.b_input, len(names))
-    from_state = np.split(w.U @ state[0] + w.b_recurrent, len(names))
-    total = {key: a + b for key, a, b in zip(names, from_input, from_state, strict=True)}
-    if cell == "gru":
-        r = sigmoid(total["r"])
-        return {"r": r, "z": sigmoid(total["z"]), "n": np.tanh(from_input[2] + r * from_state[2])}
-    kept = {"lstm": "ifgo", "carry_lstm": "ifk"}.get(cell, "")  # carry_lstm's o is its output, h
-    return {key: np.tanh(total[key]) if key in "gk" else sigmoid(total[key]) for key in kept}
+def _shown(cell: str, values: Mapping[str, Array]) -> dict[str, Array]:
+    """(steps, units) of every gate and state; the textbook LSTM's output gate is its state."""
+    return {key: part[:LONGEST, :, 0] for key, part in values.items() if (cell, key) != ("carry_lstm", "o")}
 
 
 def gates(subject: Subject, windows: Windows, which: int) -> str:
@@ -128,7 +74,7 @@ def gates(subject: Subject, windows: Windows, which: int) -> str:
     return paragraph(lead + _left_out(subject, x, layers, int(one.lengths()[0]))) + grid(figures)
 
 
-def _left_out(subject: Subject, x: Floats, layers: list[Followed], rows: int) -> str:
+def _left_out(subject: Subject, x: Floats, layers: list[LayerTrace], rows: int) -> str:
     """What is not drawn, in words."""
     model = subject.model.config.model
     said, there = "", model.num_layers * (2 if model.bidirectional else 1)
@@ -167,12 +113,12 @@ def _input(x: Floats, names: list[str]) -> str:
     return figure(line_chart(look, lines), f"What the recurrence reads: {many} of its first layer.")
 
 
-def _strip(each: Followed, key: str) -> str:
+def _strip(each: LayerTrace, key: str) -> str:
     """One gate or state as a picture."""
     values = each.values[key]
     signed = key in "hcgkn"
     reach = max(1.0, float(np.abs(values).max())) if signed else 1.0
-    drawn = coarse(values.T, UNITS, STEPS_SHOWN)
+    drawn = coarse(values.T.astype(np.float64), UNITS, STEPS_SHOWN)
     uri = image(drawn, -reach, reach, DIVERGING) if signed else image(drawn, 0, 1, SEQUENTIAL)
     wide = WIDTH - LEFT - RIGHT
     parts = [picture(uri, LEFT, 4, wide, 130)]

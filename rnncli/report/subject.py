@@ -26,7 +26,7 @@ from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.intervals import interval_metrics
 from rnncli.trained import TrainedModel, network_tensors
 from rnncli.training import folder as run_folder
-from rnncli.training.manifest import describe, parameters
+from rnncli.training.manifest import facts_of
 from rnncli.training.prepare import Prepared, on_device, scoring_windows
 
 History = dict[str, Floats]  # a column of history.csv each, NaN where a cell is empty
@@ -237,14 +237,7 @@ def _scores(
     run: Path, model: TrainedModel, data: Prepared, made_with: dict[str, Any], judged: Judged | None, *, own: bool
 ) -> dict[str, Any]:
     """What ``metrics.json`` would hold."""
-    facts = {
-        "run": str(run),
-        "task": model.config.task.kind,
-        "device": describe(next(model.network.parameters()).device),
-        "parameters": parameters(model.network),
-        "epochs": made_with.get("epochs"),
-        "seconds": made_with.get("seconds"),
-    }
+    facts = facts_of(run, model, made_with)
     found = judged.scored if judged else None
     if judged is None or judged.part == "validation":
         return document(model, facts, found, None)

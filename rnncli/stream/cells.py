@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.numbers import LARGEST, MISSING, NUMBER, TRUTH, grouped
 
-MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"))
-LARGEST = float(np.finfo(np.float32).max)
-_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
-_TRUTH = {"true": 1.0, "false": 0.0}
+_NUMBER = re.compile(NUMBER)
 
 
 def number(cell: str, dialect: Dialect) -> float:
@@ -25,13 +23,14 @@ def number(cell: str, dialect: Dialect) -> float:
     """
     if cell in MISSING:
         return math.nan
-    text = cell
+    text = cell.strip(" \t")
     if dialect.thousands is not None:
-        text = text.replace(dialect.thousands, "")
+        groups, signs = grouped(dialect)
+        text = re.sub(signs, "", text) if re.fullmatch(groups, text) else text
     if dialect.decimal != ".":
         text = text.replace(".", "x").replace(dialect.decimal, ".")
     if not _NUMBER.fullmatch(text):
-        truth = _TRUTH.get(cell.strip(" \t").lower())
+        truth = TRUTH.get(cell.strip(" \t").lower())
         if truth is not None:
             return truth
         raise ValueError(f"not a number: {cell[:60]!r}")

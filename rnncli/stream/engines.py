@@ -7,7 +7,6 @@ of one shape here, and the kernels treat every sequence by itself.
 from __future__ import annotations
 
 import ctypes
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncli.errors import UsageError
-from rnncli.model.native.kernels import Library, UnavailableError, find
+from rnncli.model.native.kernels import CALL, CELLS, WEIGHTS, Library, UnavailableError, find
 from rnncli.model.portable import Portable
 from rnncli.model.reference import ACTIVATIONS, STEPS, Weights
 
@@ -60,10 +59,6 @@ def numpy_recurrence(network: Portable) -> Recurrence:
     return run
 
 
-_CODES = ("rnn", "lstm", "gru", "carry_lstm")
-_CALL = struct.Struct("@43q")
-
-
 def native_recurrence(network: Portable, library: Library) -> Recurrence:
     """The recurrence of a network on the native kernels, whose calls are those of ``native/layer.py`` without torch."""
     settings = network.settings
@@ -71,7 +66,7 @@ def native_recurrence(network: Portable, library: Library) -> Recurrence:
     weights = [
         [
             None if part is None else np.ascontiguousarray(part, np.float32)
-            for part in (network.recurrent.get(f"{name}_l{layer}") for name in _NAMES)
+            for part in (network.recurrent.get(f"{name}_l{layer}") for name in WEIGHTS)
         ]
         for layer in range(settings.num_layers)
     ]
@@ -81,11 +76,11 @@ def native_recurrence(network: Portable, library: Library) -> Recurrence:
         output = np.empty((batch, steps, hidden), np.float32)
         before = [np.ascontiguousarray(state[:, part, number]) for part in range(1 + carry)]
         after = [np.empty((batch, hidden), np.float32) for _ in before]
-        sizes = (_CODES.index(settings.cell), settings.nonlinearity == "relu", 1, 0, 0, batch, steps, inputs, hidden)
+        sizes = (CELLS.index(settings.cell), settings.nonlinearity == "relu", 1, 0, 0, batch, steps, inputs, hidden)
         needed = (ctypes.c_int64 * 2)()
-        library.sizes(_CALL.pack(*sizes, *[0] * 34), library.index, False, needed)
+        library.sizes(CALL.pack(*sizes, *[0] * 34), library.index, False, needed)
         scratch = np.empty(needed[1], np.float32)
-        call = _CALL.pack(
+        call = CALL.pack(
             *sizes,
             x.ctypes.data, steps * inputs, inputs, lengths.ctypes.data,
             output.ctypes.data, steps * hidden, hidden,
@@ -108,9 +103,6 @@ def native_recurrence(network: Portable, library: Library) -> Recurrence:
         return now, final
 
     return run
-
-
-_NAMES = ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh")
 
 
 def _pair(parts: Sequence[Any]) -> list[int]:

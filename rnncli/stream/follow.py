@@ -32,7 +32,7 @@ class Following:
         quantiles: the quantiles that the model was trained for.
         levels: adaptive intervals, in per cent.
         context: answers from so many newest rows, computed again for every row; None for the model's own way.
-        engine: ``auto``, ``numpy`` or ``native``.
+        engine: ``auto``, ``native``, ``numpy`` or ``torch``.
         as_json: JSON lines in place of CSV.
         scored: whether anomaly scores go with a forecast.
     """

@@ -21,6 +21,10 @@ POLL_SECONDS, IDLE_SECONDS = 0.1, 1.0
 _ENDLESS = "over a million characters"
 
 
+class Stopped(Exception):  # noqa: N818 - not a mistake of anyone
+    """Reading was ended from elsewhere; a row that was not whole by then was not read."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Some whole rows.
@@ -115,13 +119,14 @@ def arriving(descriptor: int, wake: int, idle: Callable[[], None], *, grows: boo
         grows: whether to wait at the end of a regular file for what is appended to it.
 
     Raises:
+        Stopped: if something has arrived on `wake`.
         DataError: if a file that grows has become shorter.
     """
     grows = grows and stat.S_ISREG(os.fstat(descriptor).st_mode)
     while True:
         ready, _, _ = select.select([descriptor, wake], [], [], IDLE_SECONDS)
         if wake in ready:
-            return
+            raise Stopped
         raw = os.read(descriptor, PIECE) if ready else b""
         if raw:
             yield raw
@@ -131,5 +136,5 @@ def arriving(descriptor: int, wake: int, idle: Callable[[], None], *, grows: boo
         idle()
         if grows and os.fstat(descriptor).st_size < os.lseek(descriptor, 0, os.SEEK_CUR):
             raise DataError("the file was made shorter", "follow what is rotated by: tail -n +1 -F FILE | …")
-        if ready and select.select([wake], [], [], POLL_SECONDS)[0]:
-            return
+        if ready:
+            select.select([wake], [], [], POLL_SECONDS)

@@ -21,7 +21,7 @@ class Answering(Protocol):
     """What gives a model's outputs.
 
     Attributes:
-        engine: ``numpy`` or ``native``.
+        engine: ``native``, ``numpy`` or ``torch``.
         memory: what is kept of a series that begins.
     """
 

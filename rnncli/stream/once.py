@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from rnncli.data.reading.dialect import dialect_of
+from rnncli.data.reading.numbers import EXACT_UP_TO
 from rnncli.errors import RnncliError
 from rnncli.stream.cells import numbers
 from rnncli.stream.follow import Follower, Following
 from rnncli.stream.lines import Block, blocks
 from rnncli.stream.model import StreamModel, carries, hindrance
 from rnncli.tasks.intervals import fewest
-
-_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ def predict_small(
         len(model.residuals if model.residuals is not None else ()) < fewest(level / 100) for level in wanted.levels
     ):
         return None
+    if every and wanted.levels:  # those of a stream adapt from row to row
+        return None
     context = context or config.window.context
     tagging = config.task.kind == "tagging"
     if (tagging and (context != "full" or every)) or (context == "full" and not carries(config)):
@@ -95,7 +96,7 @@ def _answered(follower: Follower, raw: bytes, *, last: bool) -> Small | None:
     arrivals = follower.intake.take(Block(rows[1:], list(range(2, len(rows) + 1))))
     columns = follower.model.columns
     codes = [columns.values.index(name) for name in columns.categories if name in columns.values]
-    odd = (arrivals.values[:, codes] == 0).any() or (np.abs(arrivals.values) >= _EXACT).any()
+    odd = (arrivals.values[:, codes] == 0).any() or (np.abs(arrivals.values) >= EXACT_UP_TO).any()
     if follower.intake.problems or odd or columns.static:
         return None
     ids, times, answer, _ = follower.answers(arrivals, last=last)

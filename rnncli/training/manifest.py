@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import nn
 import rnncli
 from rnncli.config import schema
 from rnncli.config.load import dump
+from rnncli.trained import TrainedModel
 from rnncli.training.device import pick_engine
 
 
@@ -39,6 +42,18 @@ def manifest(
         "precision": config.training.precision,
         "seconds": round(seconds, 3),
         "parameters": parameters(network),
+    }
+
+
+def facts_of(run: Path, model: TrainedModel, made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``metrics.json`` says beside scores, of a run that is over; `made_with` is its manifest."""
+    return {
+        "run": str(run),
+        "task": model.config.task.kind,
+        "device": describe(next(model.network.parameters()).device),
+        "parameters": parameters(model.network),
+        "epochs": made_with.get("epochs"),
+        "seconds": made_with.get("seconds"),
     }
 
 

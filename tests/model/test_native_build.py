@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import Cli
 
 from rnncli.model import engine
 from rnncli.model.backbone import Backbone
 from rnncli.model.native import kernels as library
 from rnncli.model.native.kernels import Library, UnavailableError
-from tests.conftest import Cli
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SANITIZED = Path(__file__).with_name("sanitized.c")

@@ -151,6 +151,33 @@ def test_a_signal_ends_it_with_its_state_saved(folder: Path, tmp_path: Path, num
     assert before + output(folder, rows[31:], "--state-in", str(state)) == output(folder, rows)
 
 
+def test_a_row_that_is_not_whole_when_a_signal_comes_was_not_read(folder: Path, tmp_path: Path) -> None:
+    rows, state = lines_of(folder), tmp_path / "s"
+    process = start(folder, "--state-out", str(state))
+    assert process.stdin is not None
+    process.stdin.write("".join(rows[:4]) + rows[4][:8])  # which could be read as a shorter number
+    process.stdin.flush()
+    before = read_lines(process.stdout, 10)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (143, "")
+    assert "warning" not in err
+    assert checkpoint.read(state, KIND).content["rows"] == 3
+    assert before + output(folder, rows[4:], "--state-in", str(state)) == output(folder, rows)
+
+
+def test_bad_lines_around_the_header(folder: Path, tmp_path: Path) -> None:
+    rows, state = lines_of(folder), tmp_path / "s"
+    code, out, err = feed(folder, ['id,"t\n', *rows[:3]])
+    assert (code, out) == (3, "")
+    assert "stdin:1: the header: quotes that do not close" in err
+    feed(folder, rows[:4], "--state-out", str(state))
+    code, out, err = feed(folder, ['s0,"\n', *rows[4:6]], "--state-in", str(state), "--state-out", str(state))
+    assert (code, out) == (0, feed(folder, rows[:6])[1].partition("\n")[2].split("\n", 9)[9])
+    assert "warning: stdin:1: quotes that do not close" in err
+    assert checkpoint.read(state, KIND).content["rows"] == 6
+
+
 def test_a_file_that_grows_is_followed_until_a_signal(folder: Path, tmp_path: Path) -> None:
     rows, growing = lines_of(folder), tmp_path / "growing.csv"
     growing.write_text("".join(rows[:4]) + rows[4][:5])  # the last row is not whole yet

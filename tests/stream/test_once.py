@@ -92,6 +92,13 @@ def test_labels_that_are_none_and_taggers_are_left_to_the_whole_reader(tmp_path:
     assert small(tmp_path, frame, every=True) is None  # --every has no effect on a tagger
 
 
+def test_levels_of_every_row_are_left_to_the_whole_reader(tmp_path: Path) -> None:
+    frame = panel()
+    fit(frame, tmp_path, FORECAST)
+    assert small(tmp_path, frame, Following(levels=(50.0,))) is not None
+    assert small(tmp_path, frame, Following(levels=(50.0,)), every=True) is None  # a stream's adapt from row to row
+
+
 def test_the_command_takes_the_short_way_and_says_what_the_long_one_says(tmp_path: Path, cli: Cli) -> None:
     frame = panel(dates=True)
     fit(frame, tmp_path, with_keys(FORECAST, data={"calendar": ["hour"]}))

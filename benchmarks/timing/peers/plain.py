@@ -1,11 +1,11 @@
 """The usual script: Dataset, DataLoader, a torch.nn layer, torch.optim.Adam, loss.item() a step."""
 
-import argparse
-
 import pandas as pd
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+from given import given
 
 
 class Windows(Dataset):
@@ -37,22 +37,16 @@ class Forecaster(nn.Module):
 
 def main():
     """Train for some epochs."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data")
-    parser.add_argument("cell")
-    for name in ("hidden", "batch", "context", "horizon", "epochs", "threads"):
-        parser.add_argument(f"--{name}", type=int)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    run = given()
     torch.manual_seed(0)
-    table = pd.read_csv(given.data).drop(columns="date")
+    table = pd.read_csv(run.data).drop(columns="date")
     values = torch.tensor(((table - table.mean()) / table.std()).to_numpy(), dtype=torch.float32)
-    windows = Windows(values, given.context, given.horizon)
-    loader = DataLoader(windows, batch_size=given.batch, shuffle=True)
-    model = Forecaster(given.cell, values.shape[1], given.hidden, given.horizon)
+    windows = Windows(values, run.context, run.horizon)
+    loader = DataLoader(windows, batch_size=run.batch, shuffle=True)
+    model = Forecaster(run.cell, values.shape[1], run.hidden, run.horizon)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     criterion = nn.L1Loss()
-    for epoch in range(given.epochs):
+    for epoch in range(run.epochs):
         total = 0.0
         for x, y in loader:
             optimizer.zero_grad()

@@ -1,7 +1,5 @@
 """The same training with Darts: the last column, by its own past and that of the other columns."""
 
-import argparse
-
 import numpy as np
 import pandas as pd
 import torch
@@ -10,30 +8,26 @@ from darts.dataprocessing.transformers import Scaler
 from darts.models import BlockRNNModel
 from sklearn.preprocessing import StandardScaler
 
+from given import given
+
 
 def main():
     """Train for some epochs."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data")
-    parser.add_argument("cell")
-    for name in ("hidden", "batch", "context", "horizon", "epochs", "threads"):
-        parser.add_argument(f"--{name}", type=int)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    table = pd.read_csv(given.data, parse_dates=["date"])
+    run = given()
+    table = pd.read_csv(run.data, parse_dates=["date"])
     inputs = [name for name in table.columns if name not in ("date", "OT")]
     target, past = (
         Scaler(StandardScaler()).fit_transform(TimeSeries.from_dataframe(table, "date", columns).astype(np.float32))
         for columns in (["OT"], inputs)
     )
     model = BlockRNNModel(
-        input_chunk_length=given.context,
-        output_chunk_length=given.horizon,
-        model=given.cell.upper(),
-        hidden_dim=given.hidden,
+        input_chunk_length=run.context,
+        output_chunk_length=run.horizon,
+        model=run.cell.upper(),
+        hidden_dim=run.hidden,
         n_rnn_layers=1,
-        batch_size=given.batch,
-        n_epochs=given.epochs,
+        batch_size=run.batch,
+        n_epochs=run.epochs,
         loss_fn=torch.nn.L1Loss(),
         optimizer_kwargs={"lr": 1e-3},
         pl_trainer_kwargs={"accelerator": "cpu", "logger": False, "enable_checkpointing": False,

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from rnncli.data.reading.dialect import Dialect
+
+if TYPE_CHECKING:  # a stream takes one cell at a time, and does without
+    import pandas as pd
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 LARGEST = float(np.finfo(np.float32).max)
 EXACT_UP_TO = 2**53  # the whole numbers up to here are float64 numbers, every one
 
 _DIGITS = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-_NUMBER = rf"[+-]?{_DIGITS}(?:[eE][+-]?[0-9]+)?"
+NUMBER = rf"[+-]?{_DIGITS}(?:[eE][+-]?[0-9]+)?"
 _INFINITE = r"[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
 _WHOLE = re.compile(r"[+-]?0*([0-9]*)")
 _SIGNS = {" ": " \u00a0\u202f", "'": "'\u2019"}  # what else is written for a sign between thousands
-_TRUTH = {"true": 1.0, "false": 0.0}
+TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def as_numbers(texts: pd.Series[str], dialect: Dialect = Dialect()) -> pd.Series[float]:
     """Cells as numbers, NaN where they are empty or no number."""
+    import pandas as pd
+
     return pd.to_numeric(plain_numbers(texts, dialect), errors="coerce").astype(np.float64)
 
 
@@ -33,7 +39,7 @@ def not_numbers(texts: pd.Series[str], dialect: Dialect = Dialect()) -> pd.Serie
 
 def as_truth(texts: pd.Series[str]) -> pd.Series[float] | None:
     """1 and 0 for True and False, NaN for an empty cell; None if there is anything else."""
-    values = texts.str.strip(" \t").str.lower().map(_TRUTH).astype(np.float64)
+    values = texts.str.strip(" \t").str.lower().map(TRUTH).astype(np.float64)
     return None if values[~texts.isin(MISSING)].isna().any() else values
 
 
@@ -43,14 +49,19 @@ def plain_numbers(texts: pd.Series[str], dialect: Dialect) -> pd.Series[str]:
     A sign between thousands must stand between groups of digits: 1.5 is no way to write 15.
     """
     plain = texts.str.strip(" \t")
-    point = re.escape(dialect.decimal)
     if dialect.thousands is not None:
-        signs = f"[{re.escape(_SIGNS.get(dialect.thousands, dialect.thousands))}]"
-        groups = rf"[+-]?[0-9]{{1,3}}(?:{signs}[0-9]{{2,3}})*{signs}[0-9]{{3}}(?:{point}[0-9]*)?"
+        groups, signs = grouped(dialect)
         plain = plain.where(~plain.str.fullmatch(groups), plain.str.replace(signs, "", regex=True))
     if dialect.decimal != ".":
         plain = plain.where(~plain.str.contains(".", regex=False)).str.replace(dialect.decimal, ".", regex=False)
-    return plain.where(plain.str.fullmatch(f"{_NUMBER}|{_INFINITE}").fillna(False).astype(bool))
+    return plain.where(plain.str.fullmatch(f"{NUMBER}|{_INFINITE}").fillna(False).astype(bool))
+
+
+def grouped(dialect: Dialect) -> tuple[str, str]:
+    """Patterns of a number with signs between its thousands, and of such a sign."""
+    assert dialect.thousands is not None
+    point, signs = re.escape(dialect.decimal), f"[{re.escape(_SIGNS.get(dialect.thousands, dialect.thousands))}]"
+    return rf"[+-]?[0-9]{{1,3}}(?:{signs}[0-9]{{2,3}})*{signs}[0-9]{{3}}(?:{point}[0-9]*)?", signs
 
 
 def whole_digits(texts: pd.Series[str], dialect: Dialect) -> list[str]:
@@ -86,6 +97,8 @@ def number_hint(texts: list[str], name: str, dialect: Dialect, *, first: bool) -
 
 def _separators(texts: list[str], dialect: Dialect) -> str | None:
     """The config keys with which all of the cells would be numbers."""
+    import pandas as pd
+
     cells = pd.Series(texts, dtype=str)
     for keys in _DIALECTS:
         other = Dialect(decimal=keys.get("decimal", "."), thousands=keys.get("thousands"))

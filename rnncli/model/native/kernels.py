@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import shlex
+import struct
 import subprocess
 import sysconfig
 import tempfile
@@ -22,6 +23,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-pthread", "-ffp-contract=off", "-Wno-psabi")
 _COMPILER_SECONDS = 300
+CELLS = ("rnn", "lstm", "gru", "carry_lstm")  # of plan.h, in its order
+WEIGHTS = ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh")  # of a call, likewise
+CALL = struct.Struct("@43q")  # a ``struct call``: numbers and addresses
 
 
 class UnavailableError(Exception):

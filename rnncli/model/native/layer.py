@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import struct
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,11 +16,10 @@ import torch
 from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS, State
-from rnncli.model.native.kernels import Library
+from rnncli.model.native import kernels
+from rnncli.model.native.kernels import CALL, Library
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
-CODES = ("rnn", "lstm", "gru", "carry_lstm")  # the cells of plan.h, in its order
-_CALL = struct.Struct("@43q")
 _NONE = (0, 0, 0)  # no array: its address and two strides
 _MOST_KEPT = 32
 _empty = functools.partial(torch.empty, dtype=torch.float32, device="cpu")  # whatever the defaults are
@@ -118,7 +116,7 @@ class _Arguments(NamedTuple):
         x, w_hh = self.x, self.weights[direction][1]
         assert w_hh is not None
         return [
-            CODES.index(self.layer.cell),
+            kernels.CELLS.index(self.layer.cell),
             self.layer.nonlinearity == "relu",
             torch.get_num_threads(),
             direction,
@@ -160,7 +158,7 @@ def _address(tensor: Tensor | None, index: int = 0) -> int:
 @functools.lru_cache(maxsize=1024)
 def _sizes(library: Library, backward: bool, *sizes: int) -> tuple[int, int]:
     found = (ctypes.c_int64 * 2)()
-    library.sizes(_CALL.pack(*sizes[:9], *[0] * 34), library.index, backward, found)
+    library.sizes(CALL.pack(*sizes[:9], *[0] * 34), library.index, backward, found)
     return found[0], found[1]
 
 
@@ -174,7 +172,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
         head = arguments.call(direction, buffers is not None)
         saved_size, scratch_size = _sizes(layer.kernels, False, *head[:9])
         saved, scratch = _spare.take(saved_size) if saved_size else None, _spare.take(scratch_size)
-        call = _CALL.pack(
+        call = CALL.pack(
             *head,
             output.data_ptr() + 4 * direction * hidden,
             output.stride(0),
@@ -241,7 +239,7 @@ def _backward(
         hidden = own[1].shape[1]  # type: ignore[union-attr]
         head = arguments.call(direction, True)
         scratch = _spare.take(_sizes(library, True, *head[:9])[1])
-        call = _CALL.pack(
+        call = CALL.pack(
             *head,
             *[0] * 7,
             *[_address(weight) for weight in weights],
