@@ -21,7 +21,8 @@ from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 ALIKE_CHANGES = 0.99  # correlation of changes, which rounding disturbs more than values
 NEAR = 24  # rows to look ahead where there is no horizon
 MOST_ROWS = 1000  # of a series; a sample of rows and
-MOST_CELLS = 20_000_000  # rows times shifts of all series together bound the work
+MOST_CELLS = 20_000_000  # rows times shifts of all series together bound the work, and so do
+MOST_PRODUCTS = 100_000_000  # these times inputs times columns that the inputs are compared with
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def leak_findings(panel: Panel, columns: Columns, horizon: int) -> Iterator[Find
         for position, target in enumerate(columns.value_targets):
             inputs = [column for column in numeric if column != position]
             shifts = _by_nearness(horizon or NEAR)
-            for found in compare(panel, inputs, position, shifts, apart=columns.wide):
+            for found in compare(panel, inputs, position, shifts, among=len(columns.value_targets), apart=columns.wide):
                 finding = _leak(panel, columns, found, target, horizon)
                 pair = frozenset((panel.columns[found.column], target))
                 if finding is not None and (finding.kind == "leak" or pair not in told):
@@ -98,20 +99,21 @@ def _where(panel: Panel, found: Likeness) -> str:
 
 
 def compare(
-    panel: Panel, inputs: Sequence[int], target: int, shifts: Sequence[int], *, apart: bool = False
+    panel: Panel, inputs: Sequence[int], target: int, shifts: Sequence[int], *, among: int = 1, apart: bool = False
 ) -> Iterator[Likeness]:
     """For each input column the shift at which it is a linear function of the target, if there is one in most series.
 
     Args:
         inputs, target: positions among the panel's columns.
         shifts: rows from the input to the target, the likeliest first.
+        among: columns that are the target in turn; the more there are, the fewer series are looked at.
         apart: whether every series is told of by itself, however few there are.
     """
     if not inputs:
         return
     best: dict[int, dict[int, dict[int, bool]]] = {column: {} for column in inputs}
     judged: Counter[int] = Counter()
-    for series, rows in _groups(panel, len(shifts), apart):
+    for series, rows in _groups(panel, len(shifts), len(inputs) * among, apart):
         able, found = _best_shifts(panel, inputs, target, rows, np.array(shifts))
         judged.update(column for column, could in zip(inputs, able, strict=True) if could)
         for column, choice in zip(inputs, found, strict=True):
@@ -126,14 +128,14 @@ def compare(
                 yield Likeness(column, shift, all(members.values()), tuple(members), judged[column])
 
 
-def _groups(panel: Panel, shifts: int, apart: bool) -> Iterator[tuple[int, Rows]]:
+def _groups(panel: Panel, shifts: int, pairs: int, apart: bool) -> Iterator[tuple[int, Rows]]:
     """Series and some of their rows; if series are short, rows of all as if they were the first's."""
     lengths = panel.lengths()
     if np.median(lengths) < 2 * LEAST_PAIRS and not apart:
         rows = np.arange(len(panel.times))
         yield 0, rows[:: max(1, len(rows) // (10 * MOST_ROWS))]
         return
-    most = max(8, MOST_CELLS // (min(MOST_ROWS, int(lengths.max())) * shifts))
+    most = max(8, min(MOST_CELLS, MOST_PRODUCTS // pairs) // (min(MOST_ROWS, int(lengths.max())) * shifts))
     long = np.flatnonzero(lengths >= 2 * LEAST_PAIRS)
     for series in long[:: -(-len(long) // most)]:
         rows = np.arange(panel.offsets[series], panel.offsets[series + 1])
@@ -144,9 +146,8 @@ def _best_shifts(
     panel: Panel, inputs: Sequence[int], target: int, rows: Rows, shifts: Rows
 ) -> tuple[NDArray[np.bool_], list[tuple[int, bool] | None]]:
     """For each input whether it could be judged, and the shift at which it fits best and whether exactly."""
-    own, its = np.zeros(1, dtype=np.int64), np.asarray(shifts)
-    x, x_changes = (np.stack([at_shifts(panel, column, rows, own, c)[:, 0] for column in inputs], 1) for c in (False, True))
-    y, y_changes = (at_shifts(panel, target, rows, its, changes) for changes in (False, True))
+    x, x_changes = panel.values[rows][:, inputs], _changes(panel, inputs, rows)
+    y, y_changes = (at_shifts(panel, target, rows, shifts, changes) for changes in (False, True))
     values, changes = np.abs(correlation(x, y)), np.abs(correlation(_lively(x_changes), _lively(y_changes)))
     score = np.where((values > ALIKE) & (changes > ALIKE_CHANGES), values + changes, 0.0)
     found: list[tuple[int, bool] | None] = []
@@ -169,6 +170,13 @@ def at_shifts(panel: Panel, column: int, rows: Rows, shifts: Rows, changes: bool
     return np.where((wanted >= begin + changes) & (wanted < end), found, np.nan)
 
 
+def _changes(panel: Panel, columns: Sequence[int], rows: Rows) -> Floats:
+    """(rows, columns) how columns differ from the row before, NaN in the first row of a series."""
+    first = rows == panel.offsets[panel.series_of(rows)]
+    changes = panel.values[rows][:, columns] - panel.values[np.maximum(rows - 1, 0)][:, columns]
+    return np.where(first[:, None], np.nan, changes)
+
+
 def _lively(changes: Floats) -> Floats:
     """Changes, NaN in columns with few that are not zero: two steps are always alike."""
     return np.where((np.nan_to_num(changes) != 0).sum(axis=0) >= LEAST_PAIRS, changes, np.nan)
@@ -180,7 +188,7 @@ def _redundant(panel: Panel, columns: Columns, inputs: Sequence[int]) -> Iterato
     for place, other in enumerate(inputs):
         if other in told:
             continue
-        for found in compare(panel, inputs[place + 1 :], other, [0]):
+        for found in compare(panel, inputs[place + 1 :], other, [0], among=len(inputs)):
             if found.column not in told:
                 told.add(found.column)
                 name, same = panel.columns[found.column], "" if found.exact else "a linear function of "
