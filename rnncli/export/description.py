@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 import rnncli
+from rnncli.data.calendar import CALENDAR
+from rnncli.data.reading.dialect import dialect_of
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.trained import TrainedModel
 
@@ -29,10 +31,18 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "task": config.task.kind,
         "inputs": {"past": sizes.past, "static": sizes.static, "ahead": sizes.ahead},
         "categories": columns.categories,
-        "targets": columns.value_targets,
+        "targets": columns.targets,
+        "values": columns.value_targets,
         "target_is_input": columns.target_is_input,
         "series": columns.series,
         "wide": columns.targets if columns.wide else (),
+        "time": columns.time,
+        "time_format": columns.time_format,
+        "frequency": columns.frequency,
+        "derived": columns.derived,
+        "calendar": {name: CALENDAR[name][1] for name in columns.calendar},
+        "missing": config.data.missing,
+        "written": asdict(dialect_of(config.data)),
         "labels": columns.labels,
         "binary": columns.binary,
         "horizon": config.task.horizon,

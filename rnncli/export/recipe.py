@@ -1,25 +1,26 @@
-"""The exported model at work: a table of one series in, the answer to its newest window out. NumPy alone.
+"""The exported model at work: the rows of one series in, the answer to its newest window out. NumPy alone.
 
-The last part of the script that is written beside an exported ``.npz``; what it uses stands above it there.
+A part of the script that is written beside an exported ``.npz``; what it uses stands above it there.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from rnncli.export.recipe_cells import PARTS, Unanswered, later, moment, number, seconds
 from rnncli.model.portable import build
 from rnncli.model.portable_pieces import Array
 from rnncli.model.sizes import Sizes
 
-Table = Mapping[str, Sequence[Any]]  # columns of one series, its rows in order
+Table = Mapping[str, Sequence[str]]  # columns of one series, its rows in order
+Id = tuple[str, ...]  # of a series, a part for every column that names it
 
 
 class Exported:
@@ -40,64 +41,131 @@ class Exported:
         settings: Any = SimpleNamespace(**self.about["model"])
         self.network = build(settings, Sizes(**self.about["sizes"]), weights)
 
-    def answer(self, table: Table) -> Array:
-        """What the model makes of the newest window of a table.
+    def answer(self, table: Table, key: Id = ()) -> Array:
+        """What the model makes of the newest window of a series.
 
-        Columns that are known ahead need as many rows after the last known target as the horizon has.
+        Args:
+            table: its columns, the oldest row first. Of columns that are known ahead there must be as many rows after
+                the last known target as the horizon has; what follows from the time alone is worked out.
+            key: which series it is, where each was scaled by itself.
 
         Returns:
             forecasts (horizon, targets[, quantiles]) in original units; the probability of each label (labels,);
             numbers (targets,); or, for tagging, one of the last two for every row of the window.
+
+        Raises:
+            Unanswered: if a column, a cell or the series is not what the model needs.
         """
-        about, ahead = self.about, self.about["inputs"]["ahead"]
-        index = self._series(table)
-        inputs = self._inputs(table, index)
-        rows = len(inputs) - (about["horizon"] if ahead else 0)
-        context = rows if about["context"] == "full" else about["context"]
-        window = inputs[max(0, rows - context) : rows]
+        about, names = self.about, self.about["inputs"]["ahead"]
+        index = self._place(key)
+        columns = {name: self._column(table, name) for name in self._wanted()}
+        rows = self._end(columns)
+        self._refuse_gaps(columns, rows)
+        past = self._inputs({name: values[:rows] for name, values in columns.items()}, table, rows, index)
+        window = past if about["context"] == "full" else past[-about["context"] :]
         level, spread = self._level(window, about["put_back"])
         if about["normalise"] != "none":
             count = len(level)
             window = np.concatenate([(window[:, :count] - level) / spread, window[:, count:]], axis=1)
-        places = [about["inputs"]["past"].index(name) for name in ahead]
-        found: Array = self.network.forward(
-            window[None], None, level[None], self._static(table)[None], inputs[rows:, places][None]
-        )[0]
+        ahead = self._ahead(columns, table, rows, index) if names else np.empty((0, 0), np.float32)
+        static = self._static(table)
+        found: Array = self.network.forward(window[None], None, level[None], static[None], ahead[None])[0]
         return self._original(found.astype(np.float64), level, spread, index)
 
-    def _series(self, table: Table) -> int:
-        """The place of the table's series among those that have statistics of their own."""
+    def _place(self, key: Id) -> int:
+        """The place of a series among those that have statistics of their own."""
         known = [tuple(name) for name in self.about["scaler"]["ids"]]
-        own = tuple(str(table[name][0]) for name in (("",) if self.about["wide"] else self.about["series"]))
-        if known and own not in known:
-            raise SystemExit(f"series {'/'.join(own)} was not in training: its statistics are not known")
-        return known.index(own) if known else 0
+        if known and key not in known:
+            raise Unanswered("the series was not in training: its statistics are not known")
+        return known.index(key) if known else 0
+
+    def _wanted(self) -> list[str]:
+        """Columns of the file that the network reads."""
+        names = [*self.about["scaler"]["columns"], *self.about["inputs"]["ahead"]]
+        past, ahead = self.about["inputs"]["past"], self.about["inputs"]["ahead"]
+        return [name for name in dict.fromkeys(names) if name in (*past, *ahead) and name not in self.about["derived"]]
 
     def _column(self, table: Table, name: str) -> Array:
         """(rows,) numbers or codes, NaN for empty cells."""
         if name not in table:
-            raise SystemExit(f"no column {name}")
-        cells = [str(cell) for cell in table[name]]
+            raise Unanswered(f"no column {name}")
         if name in self.about["categories"]:
             values = self.about["categories"][name]
-            return np.array([values.index(cell) + 1 if cell in values else 0 for cell in cells], dtype=np.float64)
-        return np.array([float(cell) if cell else np.nan for cell in cells])
+            return np.array([values.index(cell) + 1 if cell in values else 0 for cell in table[name]], dtype=np.float64)
+        return np.array([number(cell, self.about["written"], name, row) for row, cell in enumerate(table[name])])
 
-    def _inputs(self, table: Table, index: int) -> Array:
+    def _end(self, columns: Mapping[str, Array]) -> int:
+        """The row after the newest that is past: if columns are known ahead, after the newest known target."""
+        rows = len(next(iter(columns.values()), ()))
+        targets = [columns[name] for name in self.about["values"] if name in columns]
+        if self.about["inputs"]["ahead"] and targets:
+            known = np.flatnonzero(~np.isnan(np.stack(targets)).all(axis=0))
+            rows = int(known[-1]) + 1 if len(known) else 0
+        if not rows:
+            raise Unanswered("no row with a known value")
+        return rows
+
+    def _refuse_gaps(self, columns: Mapping[str, Array], rows: int) -> None:
+        for name, values in columns.items():
+            empty = np.flatnonzero(np.isnan(values[: None if name in self.about["inputs"]["ahead"] else rows]))
+            if len(empty) and self.about["missing"] == "error":
+                raise Unanswered(f"{name}: an empty cell, and data.missing is error", int(empty[0]))
+
+    def _inputs(self, columns: Mapping[str, Array], table: Table, rows: int, index: int) -> Array:
         """(rows, past columns) scaled, empty cells filled with the value before."""
-        scaler, targets = self.about["scaler"], self.about["targets"]
+        columns = {**columns, **self._derived(self._times(table, rows))}
         found: dict[str, Array] = {}
-        for place, name in enumerate(scaler["columns"]):
-            if name not in self.about["inputs"]["past"]:
-                continue
-            values = self._column(table, name)
-            values = np.log(values) if self.about["transform"] == "log" and name in targets else values
-            values = (values - scaler["centre"][index][place]) / scaler["spread"][index][place]
+        for name, values in columns.items():
             there = ~np.isnan(values)
             newest = np.maximum.accumulate(np.where(there, np.arange(len(values)), -1))
+            scaled = self._scaled(name, values, index)
             found[f"observed({name})"] = there.astype(np.float64)
-            found[name] = np.where(newest >= 0, values[np.maximum(newest, 0)], 0.0)
+            found[name] = np.where(newest >= 0, scaled[np.maximum(newest, 0)], 0.0)
         return np.stack([found[name] for name in self.about["inputs"]["past"]], axis=1).astype(np.float32)
+
+    def _ahead(self, columns: Mapping[str, Array], table: Table, rows: int, index: int) -> Array:
+        """(horizon, columns known ahead) scaled."""
+        names, horizon = self.about["inputs"]["ahead"], self.about["horizon"]
+        given = [name for name in names if name in columns]
+        there = len(columns[given[0]]) - rows if given else horizon
+        if there < horizon:
+            raise Unanswered(f"{there} rows after the last known target, and the horizon is {horizon}")
+        every = {**columns, **self._derived(self._times(table, rows + horizon))}
+        chosen = [self._scaled(name, every[name], index)[rows : rows + horizon] for name in names]
+        found: Array = np.nan_to_num(np.stack(chosen, axis=1)).astype(np.float32)
+        return found
+
+    def _scaled(self, name: str, values: Array, index: int) -> Array:
+        scaler = self.about["scaler"]
+        place = scaler["columns"].index(name)
+        if self.about["transform"] == "log" and name in self.about["values"]:
+            low = np.flatnonzero(values <= 0)
+            if len(low):
+                raise Unanswered(f"{name}: {values[low[0]]:g} has no logarithm", int(low[0]))
+            values = np.log(values)
+        return np.asarray((values - scaler["centre"][index][place]) / scaler["spread"][index][place])
+
+    def _times(self, table: Table, rows: int) -> list[Any]:
+        """The times of the first rows, or of the steps that follow; none if no input is made of them."""
+        about = self.about
+        if not about["derived"]:
+            return []
+        if about["time"] not in table:
+            raise Unanswered(f"no column {about['time']}")
+        cells = list(table[about["time"]])[:rows]
+        found = [moment(cell, about["time_format"], row) for row, cell in enumerate(cells)]
+        while len(found) < rows:
+            found.append(later(found[-1], about["frequency"]))
+        return found
+
+    def _derived(self, times: Sequence[Any]) -> dict[str, Array]:
+        """The columns that are made of the time: the time since the row before, and parts of the date as waves."""
+        gaps = [0.0, *(seconds(time - before) for before, time in pairwise(times))]
+        found = {"elapsed": np.array(gaps)} if "elapsed" in self.about["derived"] else {}
+        for name, size in self.about["calendar"].items():
+            angle = 2 * np.pi * np.array([PARTS[name](time) for time in times], dtype=np.float64) / size
+            found |= {f"sin({name})": np.sin(angle), f"cos({name})": np.cos(angle)}
+        return found
 
     def _static(self, table: Table) -> Array:
         """(static columns,) the series' own values, scaled."""
@@ -108,7 +176,7 @@ class Exported:
 
     def _level(self, window: Array, kind: str) -> tuple[Array, Array]:
         """(targets,) the level and the spread of a window's targets."""
-        own = window[:, : len(self.about["targets"])]
+        own = window[:, : len(self.about["values"])]
         if kind == "none":
             return np.zeros(own.shape[1], np.float32), np.ones(own.shape[1], np.float32)
         if kind == "last":
@@ -117,7 +185,7 @@ class Exported:
 
     def _original(self, found: Array, level: Array, spread: Array, index: int) -> Array:
         """Outputs as probabilities or in original units."""
-        about, scaler, targets = self.about, self.about["scaler"], len(self.about["targets"])
+        about, scaler, targets = self.about, self.about["scaler"], len(self.about["values"])
         if about["labels"]:
             odds = np.exp(found - found.max(axis=-1, keepdims=True))
             return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
@@ -131,39 +199,3 @@ class Exported:
             found = found.reshape(about["horizon"], targets)
         values = (found * spread + level) * size + centre
         return np.asarray(np.exp(values) if about["transform"] == "log" else values)
-
-
-def rows_of(model: Exported, table: Table) -> Iterable[list[str]]:
-    """A header and the rows of an answer."""
-    about, answer = model.about, model.answer(table)
-    names = [f"p_{label}" for label in about["labels"]] if about["labels"] else [f"{t}_pred" for t in about["targets"]]
-    if about["quantiles"]:
-        names = [f"{target}_q{level * 100:g}" for target in about["targets"] for level in about["quantiles"]]
-    answer = answer[None] if about["task"] in ("classification", "regression") else answer
-    yield ["step" if about["horizon"] else "row", *names]
-    for number, row in enumerate(answer.reshape(len(answer), -1), 1):
-        yield [str(number), *(f"{value:.9g}" for value in row)]
-
-
-def read_table(model: Exported, file: str, column: str | None) -> Table:
-    """The columns of a CSV file of one series; of the wide layout, the series that stands in a column."""
-    with open(file, newline="", encoding="utf-8-sig") as stream:
-        header, *rows = csv.reader(stream)
-    table: dict[str, Sequence[Any]] = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    wide = model.about["wide"]
-    if wide:
-        name = column or wide[0]
-        if name not in table:
-            raise SystemExit(f"no column {name}")
-        table |= {"value": table[name], "": [name]}
-    return table
-
-
-def main(arguments: Sequence[str], file: Path) -> None:
-    """Answer a CSV file on stdout."""
-    model = Exported(file)
-    if not 1 <= len(arguments) <= 1 + bool(model.about["wide"]):
-        more = " and the column of a series" if model.about["wide"] else ""
-        raise SystemExit(f"give a CSV file with the rows of one series, the oldest first{more}")
-    table = read_table(model, arguments[0], arguments[1] if len(arguments) > 1 else None)
-    csv.writer(sys.stdout, lineterminator="\n").writerows(rows_of(model, table))

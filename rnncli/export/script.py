@@ -6,16 +6,17 @@ import ast
 import inspect
 from types import ModuleType
 
-from rnncli.export import recipe
+from rnncli.export import recipe, recipe_cells, recipe_file
 from rnncli.model import portable, portable_pieces, reference, sizes
 
-MODULES: tuple[ModuleType, ...] = (sizes, reference, portable_pieces, portable, recipe)
+MODULES: tuple[ModuleType, ...] = (sizes, reference, portable_pieces, portable, recipe_cells, recipe, recipe_file)
 
 _HEAD = """A trained recurrent network, in NumPy alone; its numbers are in the .npz beside this script.
 
-    python model.py window.csv
+    python model.py rows.csv
 
-prints what it answers to the rows of one series, of which the oldest stands first.
+answers the newest rows of every series, as `rnncli predict` does; the oldest row of a series stands first, and none is
+left out between. Forecasts are numbered and have no times. In a program: Exported(file).answer(table, series).
 """
 _TAIL = """
 

@@ -1,0 +1,106 @@
+"""Cells of a file as numbers and times, in the script that is written beside an exported ``.npz``."""
+
+from __future__ import annotations
+
+import calendar
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+_TRUTH = {"true": 1.0, "false": 0.0}
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "D": 86400.0}
+_MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
+PARTS: dict[str, Callable[[datetime], int]] = {  # of a date, counted from 0
+    "minute": lambda time: time.minute,
+    "hour": lambda time: time.hour,
+    "weekday": lambda time: time.weekday(),
+    "monthday": lambda time: time.day - 1,
+    "yearday": lambda time: time.timetuple().tm_yday - 1,
+    "month": lambda time: time.month - 1,
+    "quarter": lambda time: (time.month - 1) // 3,
+}
+
+
+class Unanswered(ValueError):  # noqa: N818 - not always an error of the file
+    """Why there is no answer.
+
+    Args:
+        message: what is wrong.
+        row: with which row of the table, from 0; None for no one row.
+    """
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+def number(cell: str, written: Mapping[str, str | None], name: str, row: int) -> float:
+    """The number of a cell, NaN if it is empty.
+
+    Args:
+        cell: its text.
+        written: the signs in numbers, as the config names them.
+        name, row: where it stands.
+
+    Raises:
+        Unanswered: if it is none.
+    """
+    text, point = cell.strip(), written["decimal"] or "."
+    if cell in _MISSING:
+        return math.nan
+    text = text.replace(written["thousands"] or "\n", "")
+    text = text if point == "." else text.replace(".", "x").replace(point, ".")
+    try:
+        found = float("x" if "_" in text else text)
+    except ValueError:
+        found = _TRUTH.get(text.lower(), math.nan)
+    if not math.isfinite(found):
+        raise Unanswered(f"{name}: not a number: {cell!r}", row)
+    return found
+
+
+def moment(cell: str, form: str | None, row: int) -> Any:
+    """A time: a datetime, or a number where the column holds numbers.
+
+    Raises:
+        Unanswered: if the cell is none, or written in a way that this script cannot read.
+    """
+    try:
+        if form in (None, "integer", "number"):
+            return float(cell)
+        unit, _, since = str(form).partition(" ")
+        if since == "since 1970":
+            return datetime(1970, 1, 1) + timedelta(seconds=int(cell) * _UNITS[unit])
+        return datetime.strptime(cell.strip(), str(form))
+    except ValueError:
+        raise Unanswered(f"not a time in the form {form}: {cell!r}", row) from None
+
+
+def later(time: Any, frequency: str) -> Any:
+    """The time a step later.
+
+    Raises:
+        Unanswered: for steps that this script does not know; then the file needs the rows.
+    """
+    size = frequency.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-")
+    count, unit = int(size or 1) if size.isdigit() or not size else 0, frequency[len(size) :].partition("-")[0]
+    if not isinstance(time, datetime):
+        return time + float(frequency)
+    if count and unit in _UNITS:
+        return time + timedelta(seconds=count * _UNITS[unit])
+    if count and unit == "W":
+        return time + timedelta(weeks=count)
+    if count and unit in _MONTHS:
+        months = time.year * 12 + time.month - 1 + count * _MONTHS[unit]
+        first = time.replace(year=months // 12, month=months % 12 + 1, day=1)
+        if unit.endswith("S"):
+            return first.replace(day=time.day)
+        return first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    raise Unanswered(f"steps of {frequency} are not known here: add the rows of the horizon with their times")
+
+
+def seconds(gap: Any) -> float:
+    """A difference of times in seconds, or in the units of a column of numbers."""
+    return float(gap.total_seconds() if isinstance(gap, timedelta) else gap)
