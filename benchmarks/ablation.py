@@ -128,8 +128,8 @@ def main() -> None:
     cells = {cell.name: cell for cell in CELLS if cell.name in arguments.only}
     jobs = [
         (cell, number, keys, seed)
-        for seed in range(arguments.seeds)
         for cell in cells.values()
+        for seed in range(arguments.seeds)
         for number, keys in enumerate([[], *CHANGES[cell.name].values()])
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -1,4 +1,4 @@
-"""Speed: steps, whole runs beside other libraries, start-up, streams, memory and growth.
+"""Speed: steps, whole runs beside other libraries, start-up, streams, memory, growth, and CUDA.
 
     python benchmarks/speed.py [--quick] [--only PART …] [--data DIR] [--venvs DIR] [--out FILE]
 
@@ -33,6 +33,7 @@ PARTS = {  # module: heading
     "streaming": "Streams",
     "memory": "Memory",
     "growth": "Growth",
+    "cuda": "CUDA",
 }
 OUT = Path(__file__).parent / "SPEED.md"
 

@@ -31,6 +31,7 @@ from rnncli.stream.model import StreamModel, hindrance
 from rnncli.stream.trial import in_steps
 from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
+from rnncli.training.device import pick_device
 from rnncli.training.prepare import read_data
 
 Array = NDArray[Any]
@@ -163,7 +164,7 @@ def on_cuda(question: Question) -> Comparison:
         return Comparison("cuda", reason="no CUDA device here")
     network = question.model.network
     try:
-        network.to("cuda")
+        network.to(pick_device("cuda"))
         return compared("cuda", question, lambda given: call(network, given))
     finally:
         network.to("cpu")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rnncli.model.backbone import Backbone
+from rnncli.training.device import pick_device
 
 HAS_CUDA = torch.cuda.is_available()
 needs_cuda = pytest.mark.skipif(not HAS_CUDA, reason="no CUDA device on this machine")
@@ -75,6 +76,7 @@ def test_resume_on_cuda_goes_on_with_the_same_dropout(cli, tmp_path: Path) -> No
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "carry_lstm"])
 @pytest.mark.parametrize("ragged", [False, True])
 def test_outputs_on_cuda_equal_the_cpus(cell: str, ragged: bool) -> None:
+    pick_device("cuda")  # with whole products
     torch.manual_seed(0)
     model = Backbone(cell, 3, 20, 2, bidirectional=True)
     x = torch.randn(5, 11, 3)
@@ -96,3 +98,30 @@ def test_a_model_trained_on_cuda_is_what_the_reference_computes(cell: str, cli, 
     assert done.returncode == 0, done.stderr
     compared = {row["name"]: row["ok"] for row in json.loads(done.stdout)["comparisons"]}
     assert compared["cuda"] is compared["saved prediction"] is True
+
+
+KEYS = {
+    "plain": ("model.num_layers=2", "model.dropout=0.1"),
+    "quantiles of several": ("training.seeds=2", "training.loss=quantile"),
+    "parallel": ("model.segment=6", "model.decoder=parallel", "model.skip=linear", "model.output_dropout=0.2"),
+    "conv": ("model.front_end=conv", "model.bidirectional=true", "model.readout=attention", "training.input_noise=0.1"),
+    "bf16": ("training.precision=bf16",),
+    "recurrent dropout": ("model.recurrent_dropout=0.1",),
+    "forks": ("window.origins=every",),
+}
+
+
+@pytest.mark.cuda
+@needs_cuda
+@pytest.mark.parametrize("keys", KEYS)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "carry_lstm"])
+def test_captured_graphs_give_the_bits_of_single_launches(cell: str, keys: str, invoke, tmp_path: Path) -> None:
+    """Dropout masks too: the generator of a graph starts where that of a step stands."""
+    write_wave(tmp_path, cell)
+    found = []
+    for engine in ("auto", "torch"):
+        options = ("model.num_layers=1", "model.dropout=0", *KEYS[keys], "--device", "cuda", "--engine", engine)
+        done = invoke("train", "c.yaml", *options, "--out", engine)
+        assert done.code == 0, done.err
+        found.append((tmp_path / engine / "history.csv").read_text())
+    assert found[0] == found[1]

@@ -128,6 +128,13 @@ Device = Annotated[
 ]
 
 
+def one_of(text: str, names: tuple[str, ...]) -> str:
+    """One of some words."""
+    if text not in names:
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(names)}")
+    return text
+
+
 def check_device(name: str) -> str:
     """The name, if it is of a device.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rnncli.cli.options import DataFile, Device, Run, check_device, file_name, whole_number
+from rnncli.cli.options import DataFile, Device, Run, check_device, file_name, one_of, whole_number
 from rnncli.errors import UsageError
 
 ENGINES = ("auto", "native", "numpy", "torch")
@@ -26,13 +26,6 @@ def levels(text: str) -> tuple[float, ...]:
 def context_rows(text: str) -> int | str:
     """A number of rows, or ``full``."""
     return text if text == "full" else whole_number(text)
-
-
-def one_of(text: str, names: tuple[str, ...]) -> str:
-    """One of some words."""
-    if text not in names:
-        raise typer.BadParameter(f"'{text}' is not one of {', '.join(names)}")
-    return text
 
 
 def predict(

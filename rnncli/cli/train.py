@@ -13,8 +13,10 @@ from rnncli.cli.options import (
     config_and_keys,
     duration,
     folder_name,
+    one_of,
 )
 
+ENGINES = ("auto", "native", "torch")
 FREE_ON_RESUME = ("training.epochs", "training.learning_rate", "training.patience", "training.device",
                   "training.threads", "data.path", "evaluation.baselines")  # fmt: skip
 
@@ -35,6 +37,14 @@ def train(
     device: Annotated[
         str | None,
         typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where to compute; auto takes CUDA if there is one."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            parser=lambda text: one_of(text, ENGINES),
+            metavar="auto|native|torch",
+            help="Who computes the recurrence: training.engine.",
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -65,6 +75,8 @@ def train(
         keys.append(f"data.path={quoted(data)}")
     if device is not None:
         keys.append(f"training.device={check_device(device)}")
+    if engine is not None:
+        keys.append(f"training.engine={engine}")
     settings, folder = settle(config, keys, out, resume, overwrite, FREE_ON_RESUME)
 
     from rnncli.cli import training_run

@@ -170,8 +170,11 @@ def _training(config: Config) -> Iterator[Conflict]:
         yield Conflict("training.momentum", f"has no effect on {training.optimizer}")
     if training.loss and training.loss not in LOSSES_OF[kind]:
         yield Conflict("training.loss", f"{training.loss} is not for {kind}", f"one of {', '.join(LOSSES_OF[kind])}")
-    if training.engine != "auto" and (training.precision == "bf16" or training.device.startswith("cuda")):
-        yield Conflict("training.engine", "acts on the CPU in fp32 alone: all else is torch's", "set it to auto")
+    cuda = training.device.startswith("cuda")
+    elsewhere = {"native": cuda or training.precision == "bf16", "torch": not cuda and training.precision == "bf16"}
+    if elsewhere.get(training.engine):
+        message = "the native kernels act on the CPU in fp32 alone: all else is torch's"
+        yield Conflict("training.engine", message, "set it to auto")
     if training.label_smoothing is not None and resolve(config).training.loss not in ("cross_entropy", None):
         yield Conflict("training.label_smoothing", "acts on labels alone", "leave it out")
     for name in config.evaluation.baselines or ():

@@ -193,8 +193,9 @@ class Training(Section):
     )
     engine: Literal["auto", "native", "torch"] = Field(
         "auto",
-        description="Who computes the recurrence on a CPU: the native kernels, or torch. auto takes the native ones if "
-        "they can be had. Results differ by rounding.",
+        description="Who computes the recurrence on a CPU: the native kernels, or torch. auto takes the native ones "
+        "if they can be had. Results differ by rounding. On CUDA auto replays captured graphs, torch launches every "
+        "kernel by itself; results are the same.",
     )
 
 

@@ -221,7 +221,7 @@ class Network(nn.Module):
         features = self.readout(output, final, counts, len(self.backbone.directions))
         if filters is None or self.filter_readout is None:
             return features
-        newest_step = filters[torch.arange(len(filters)), -1 if lengths is None else lengths - 1]
+        newest_step = filters[:, -1] if lengths is None else filters[torch.arange(len(filters)), lengths - 1]
         return torch.cat([features, self.filter_readout(filters, (newest_step[None],), lengths, 1)], dim=1)
 
     def _head(self, features: Tensor, known: Tensor | None) -> Tensor:

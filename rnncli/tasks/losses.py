@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -34,9 +35,16 @@ def quantile(answer: Tensor, target: Tensor, levels: Sequence[float] = (0.5,)) -
         answer: (…, targets, levels).
         target: (…, targets).
     """
-    wanted = torch.tensor(levels, dtype=answer.dtype, device=answer.device)
+    wanted = _constant(tuple(levels), answer.dtype, answer.device)
     gap = target[..., None] - answer
     return 2 * torch.maximum(wanted * gap, (wanted - 1) * gap).mean(-1)
+
+
+@functools.cache
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of numbers, moved to a device once: a copy from the host cannot be captured in a CUDA graph."""
+    with torch.inference_mode(False):  # or training could not use one that validation made
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def cross_entropy(answer: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:

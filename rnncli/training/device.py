@@ -11,6 +11,9 @@ from rnncli.config import schema
 from rnncli.errors import ResourceError, UsageError
 from rnncli.model.engine import native
 from rnncli.model.native.kernels import Library
+from rnncli.tasks.task import Task
+from rnncli.training.gradient import Gradients
+from rnncli.training.graph import GraphGradients
 
 _MANY = 128 * 128 * 64  # hidden^2 * batch size from which a second thread pays
 
@@ -31,6 +34,7 @@ def pick_device(name: str) -> torch.device:
         raise UsageError(f"--device {name}: {there}", "--device auto takes one if it can")
     if not count:
         raise ResourceError(f"--device {name}: no CUDA device here", "use --device cpu, or a torch built for CUDA")
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is what the config says
     return torch.device("cuda", number)
 
 
@@ -57,6 +61,12 @@ def pick_engine(wanted: str, device: torch.device, precision: str) -> str:
         reason = found or f"they are for the CPU in fp32, not for {device} in {precision}"
         raise ResourceError(f"training.engine: native: {reason}", "set it to auto")
     return "torch"
+
+
+def pick_gradients(task: Task, settings: schema.Training, device: torch.device) -> Gradients:
+    """Who computes the gradients: captured graphs on CUDA, unless the engine is to be ``torch``."""
+    kind = GraphGradients if device.type == "cuda" and settings.engine == "auto" else Gradients
+    return kind(task, bf16=settings.precision == "bf16")
 
 
 def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:

@@ -22,7 +22,7 @@ from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.tasks.answers import batch_losses
 from rnncli.tasks.task import Task
 from rnncli.training.average import Weights, averaged, copy_weights, follow_epoch, follow_update
-from rnncli.training.gradient import backward, with_noise
+from rnncli.training.gradient import Gradients, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
 from rnncli.training.skip import TIE, fit_skip
 
@@ -98,9 +98,10 @@ Event = StepDone | Validating | EpochDone
 
 @dataclass(frozen=True)
 class Fit:
-    """What is fitted to what."""
+    """What is fitted to what, and who computes the gradients."""
 
     task: Task
+    gradients: Gradients
     train: Windows
     validation: Windows | None
     settings: schema.Training
@@ -164,9 +165,7 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
     if fit.settings.input_noise:
         batch = with_noise(batch, fit.task, fit.settings.input_noise, generator)
     forks = fit.train.forks(batch) if fit.train.shape.forks else None
-    bf16 = fit.settings.precision == "bf16"
-    members = members_of(state.network)
-    losses = torch.stack([backward(member, fit.task, batch, forks, generator, bf16=bf16) for member in members])
+    losses = fit.gradients(members_of(state.network), batch, forks, generator)
     loss = float(losses.mean())
     if not math.isfinite(loss):
         raise _diverged(fit, state, batch, losses.sum(0), rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -12,6 +13,24 @@ from rnncli.model.backbone import valid_steps
 from rnncli.model.network import Network
 from rnncli.tasks.answers import run
 from rnncli.tasks.task import Task
+
+
+class Gradients:
+    """The gradients of a batch.
+
+    Args:
+        task: what is trained for.
+        bf16: whether to compute in mixed precision.
+    """
+
+    def __init__(self, task: Task, *, bf16: bool) -> None:
+        self.task, self.bf16 = task, bf16
+
+    def __call__(
+        self, members: Sequence[Network], batch: Batch, forks: Batch | None, generator: torch.Generator
+    ) -> Tensor:
+        """(members, batch) losses, whose gradients are left in the weights; see `backward`."""
+        return torch.stack([backward(member, self.task, batch, forks, generator, bf16=self.bf16) for member in members])
 
 
 def backward(

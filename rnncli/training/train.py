@@ -19,7 +19,7 @@ from rnncli.tasks.intervals import residuals
 from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.average import averaged, copy_weights
-from rnncli.training.device import check_precision, pick_device, pick_engine
+from rnncli.training.device import check_precision, pick_device, pick_engine, pick_gradients
 from rnncli.training.fit import Fit, FitState, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
@@ -162,6 +162,7 @@ def _fit(data: Prepared, device: torch.device) -> Fit:
     values = on_device(data, device)
     return Fit(
         task=data.task,
+        gradients=pick_gradients(data.task, config.training, device),
         train=training_windows(data, values),
         validation=scoring_windows(data, data.split.validation, values) if config.split.validation != 0 else None,
         settings=config.training,

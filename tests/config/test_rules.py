@@ -139,7 +139,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, dict[str, Any]]] = [
         {"training.patience": 2}),
     (FORECASTING, {"training.engine": "native", "training.precision": "bf16"}, "training.engine", "fp32",
         {"training.precision": "fp32"}),
-    (FORECASTING, {"training.engine": "torch", "training.device": "cuda:1"}, "training.engine", "CPU",
+    (FORECASTING, {"training.engine": "native", "training.device": "cuda:1"}, "training.engine", "CPU",
         {"training.engine": "auto"}),
     (TAGGING, {"model.segment": 4}, "model.segment", "every step", {"model.segment": None}),
     (FORECASTING, {"model.segment": 9, "window.context": 8}, "model.segment", "longer than the 8 rows",

@@ -70,6 +70,7 @@ LINES: dict[str, tuple[list[str], str]] = {
     "--device cuda:-1": (["predict", "run", "--device", "cuda:-1"], "must be auto, cpu, cuda or cuda:N"),
     "--device cuda:99": (["predict", "run", "--device", "cuda:99"], "there "),
     "--device cuda:99 of train": (["train", "waves.yaml", "--device", "cuda:99"], "there "),
+    "--engine numpy of train": (["train", "waves.yaml", "--engine", "numpy"], "'numpy'"),
     "training.device=cuda:99": (["train", "waves.yaml", "training.device=cuda:99"], "there "),
     "--by day": (["evaluate", "run", "--by", "day"], "day"),
     "--by of nothing": (["evaluate", "run", "--by", ""], "--by"),
