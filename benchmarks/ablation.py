@@ -22,7 +22,6 @@ Scored = tuple[float | None, float]  # a validation score, if there is one, and 
 ALONE = "training.seeds=1"  # one network where the recipe has three: an option's worth in a third of the time
 ANYWHERE = {
     "`average: ema`": ["training.average=ema"],
-    "`average: last_3`": ["training.average=last_3"],
     "`input_dropout: 0.1`": ["model.input_dropout=0.1"],
     "`recurrent_dropout: 0.1`": ["model.recurrent_dropout=0.1"],
     "`schedule: constant`": ["training.schedule=constant"],
@@ -91,9 +90,14 @@ CHANGES: dict[str, dict[str, list[str]]] = {
 RECIPE = "the recipe"
 
 
+def folder(work: Path, cell: Cell, keys: list[str]) -> Path:
+    """Where the runs of a change are."""
+    return work / "-".join([cell.name, *(key.replace(".", "_") for key in keys)])
+
+
 def once(cell: Cell, keys: list[str], seed: int, data: Path, folder: Path) -> Scored:
     """The scores of one run, read where it was made before."""
-    file = folder / "scored.json"
+    file = folder / f"scored-{seed}.json"
     if not file.exists():
         scores, _, _ = run_cell(cell, data, folder, seed, [*keys, "training.threads=1"])
         metrics = json.loads((folder / f"{cell.name}-{seed}" / "metrics.json").read_text())
@@ -127,27 +131,27 @@ def main() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     cells = {cell.name: cell for cell in CELLS if cell.name in arguments.only}
     jobs = [
-        (cell, number, keys, seed)
+        (cell, change, keys, seed)
         for cell in cells.values()
         for seed in range(arguments.seeds)
-        for number, keys in enumerate([[], *CHANGES[cell.name].values()])
+        for change, keys in {RECIPE: [], **CHANGES[cell.name]}.items()
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         futures = {
-            (cell.name, number, seed): pool.submit(
-                once, cell, keys, seed, arguments.data, arguments.work / f"{cell.name}-{number}-{seed}"
+            (cell.name, change, seed): pool.submit(
+                once, cell, keys, seed, arguments.data, folder(arguments.work, cell, keys)
             )
-            for cell, number, keys, seed in jobs
+            for cell, change, keys, seed in jobs
         }
     for name in cells:
         print(f"\n### {name}: {list(cells[name].must)[-1]}\n")
         print("| change | validation | test | test, change less recipe, mean (least … most) |\n|---|---|---|---|")
-        rows = [
-            [futures[name, number, seed].result() for seed in range(arguments.seeds)]
-            for number in range(len(CHANGES[name]) + 1)
-        ]
-        for change, scored in zip([RECIPE, *CHANGES[name]], rows, strict=True):
-            print(line(change, scored, rows[0]))
+        rows = {
+            change: [futures[name, change, seed].result() for seed in range(arguments.seeds)]
+            for change in (RECIPE, *CHANGES[name])
+        }
+        for change, scored in rows.items():
+            print(line(change, scored, rows[RECIPE]))
 
 
 if __name__ == "__main__":

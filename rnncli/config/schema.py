@@ -160,10 +160,9 @@ class Training(Section):
     seeds: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="Networks that are trained side by side from different weights; their mean answers."
     )
-    average: Literal["none"] | Annotated[str, Field(pattern=r"^(ema|last_[1-9][0-9]?)$")] = Field(
+    average: Literal["none", "ema"] = Field(
         "none",
-        description="Weights that are scored and saved: the newest (none), a mean that moves with every update (ema), "
-        "or that of the ends of the newest epochs (last_5).",
+        description="Weights that are scored and saved: the newest, or a mean that moves with every update (ema).",
     )
     label_smoothing: Share | None = Field(
         None, description="Share of a label's weight that cross_entropy gives to all labels alike. Default: 0."

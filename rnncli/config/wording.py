@@ -22,7 +22,6 @@ _TYPES = {
 
 
 _FORMS: dict[str | int, str] = {  # in words, of the keys whose texts have a pattern
-    "average": "none, ema, or last_ and a count such as last_5",
     "context": "full, a count of rows, or a count of seasons such as '3 seasons'",
     "delimiter": "one sign that is no letter or digit, such as ; or |, or tab",
     "device": "auto, cpu, cuda or cuda:N",

@@ -1,7 +1,6 @@
-"""Means of the weights along the way of training, which lie nearer to the middle of a valley than its newest point.
+"""The mean of the weights along the way of training, nearer to the middle of a valley than the newest of them.
 
-``ema`` moves a little towards the weights after every update (Polyak and Juditsky 1992); ``last_3`` is the mean of the
-weights at the end of the newest three epochs (Izmailov et al. 2018).
+It moves a little towards the weights after every update (Polyak and Juditsky 1992).
 """
 
 from __future__ import annotations
@@ -24,29 +23,20 @@ def copy_weights(network: AnyNetwork) -> Weights:
 
 
 @torch.no_grad()
-def follow_update(kind: str, trail: list[Weights], network: AnyNetwork, updates: int) -> None:
-    """Move the mean of ``ema`` towards the weights after so many updates; at first it forgets quickly."""
-    if kind != "ema":
-        return
-    if not trail:
-        trail.append(copy_weights(network))
+def follow(mean: Weights, network: AnyNetwork, updates: int) -> None:
+    """Move the mean towards the weights after so many updates: at first quickly, from the first weights that it meets."""
+    if not mean:
+        mean.update(copy_weights(network))
         return
     share = max(1 - _DECAY, 9 / (9 + updates))
     for name, tensor in network.state_dict().items():
-        trail[0][name].lerp_(tensor, share)
+        mean[name].lerp_(tensor, share)
 
 
-def follow_epoch(kind: str, trail: list[Weights], network: AnyNetwork) -> None:
-    """Keep the weights of ``last_k`` at the end of an epoch."""
-    if kind.startswith("last_"):
-        trail.append(copy_weights(network))
-        del trail[: -int(kind.removeprefix("last_"))]
-
-
-def averaged(trail: list[Weights], network: AnyNetwork) -> AnyNetwork:
+def averaged(mean: Weights, network: AnyNetwork) -> AnyNetwork:
     """A copy of the network with the mean weights; the network itself where there is no mean."""
-    if not trail:
+    if not mean:
         return network
     found = copy.deepcopy(network)
-    found.load_state_dict({name: torch.stack([one[name] for one in trail]).mean(0) for name in trail[0]})
+    found.load_state_dict(mean)
     return found

@@ -21,7 +21,7 @@ from rnncli.errors import DivergedError
 from rnncli.model.ensemble import AnyNetwork, members_of
 from rnncli.tasks.answers import batch_losses
 from rnncli.tasks.task import Task
-from rnncli.training.average import Weights, averaged, copy_weights, follow_epoch, follow_update
+from rnncli.training.average import Weights, averaged, copy_weights, follow
 from rnncli.training.gradient import Gradients, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
 from rnncli.training.skip import TIE, fit_skip
@@ -45,8 +45,7 @@ class FitState:
         skipped: updates in a row that were left out, and
         skipped_total: all of them.
         history: a row an epoch.
-        trail: the weights of whose mean the best is chosen, see ``training.average``; none if the newest are, and
-        trailed: epochs whose weights it has.
+        mean: the weights among which the best are chosen, see ``training.average``; none if the newest are.
     """
 
     network: AnyNetwork
@@ -64,8 +63,7 @@ class FitState:
     skipped: int = 0
     skipped_total: int = 0
     history: list[dict[str, float | int | None]] = field(default_factory=list)
-    trail: list[Weights] = field(default_factory=list)
-    trailed: int = 0
+    mean: Weights = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,10 +135,7 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
             state.loss_sum += loss * len(index)
             state.loss_count += len(index)
             yield StepDone(state.epoch + 1, state.step, len(batches), loss)
-        if state.trailed < state.epoch + 1:
-            follow_epoch(settings.average, state.trail, state.network)
-            state.trailed = state.epoch + 1
-        chosen, valid_loss = averaged(state.trail, state.network), None
+        chosen, valid_loss = averaged(state.mean, state.network), None
         if fit.validation is not None:
             valid_loss = yield from _validate(fit, state, chosen, fit.validation)
         yield _close_epoch(fit, state, chosen, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
@@ -175,7 +170,8 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
         what = f"the gradient was not finite {skipped} times in a row up to"
         raise DivergedError(f"{what} epoch {state.epoch + 1}, step {state.step + 1}", _ADVICE)
     state.skipped, state.skipped_total = skipped, state.skipped_total + bool(skipped)
-    follow_update(fit.settings.average, state.trail, state.network, state.optimizer.updates)
+    if fit.settings.average == "ema":
+        follow(state.mean, state.network, state.optimizer.updates)
     return loss
 
 

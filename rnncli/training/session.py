@@ -28,7 +28,7 @@ from rnncli.training.request import Request
 
 COUNTERS = (
     "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "lowest", "stale", "cuts",
-    "skipped", "skipped_total", "history", "trailed",
+    "skipped", "skipped_total", "history",
 )  # fmt: skip
 MAX_FAILED_SAVES = 3
 
@@ -165,8 +165,7 @@ class Session:
             return {name: torch.from_numpy(np.array(array)).to(device) for name, array in found.items()}
 
         state.best = kept("best.") if any(name.startswith("best.") for name in tensors) else {}
-        count = len({name.split(".")[1] for name in tensors if name.startswith("trail.")})
-        state.trail = [kept(f"trail.{number}.") for number in range(count)]
+        state.mean = kept("mean.") if any(name.startswith("mean.") for name in tensors) else {}
         if other:
             self.warn("the run began with another torch or processor: it goes on, but not to the same bits")
 
@@ -174,8 +173,7 @@ class Session:
 def _kept(state: FitState) -> Iterator[tuple[str, Weights]]:
     """The weights that a state keeps beside the network's, by what their names begin with."""
     yield "best.", state.best
-    for number, weights in enumerate(state.trail):
-        yield f"trail.{number}.", weights
+    yield "mean.", state.mean
 
 
 def _like(initial: Any, value: Any, name: str) -> Any:

@@ -84,7 +84,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
                 session.save(state)
                 raise
             if not state.best:  # the budget ended before the first epoch
-                state.best = copy_weights(averaged(state.trail, network))
+                state.best = copy_weights(averaged(state.mean, network))
             session.save(state)
             network.load_state_dict(state.best)
             model = _with_residuals(TrainedModel(config, data.columns, data.scaler, network), fit)

@@ -189,7 +189,7 @@ FURTHER: dict[str, Change] = {
         "data.path": "ahead.csv", "data.missing": "ffill"}),
     "model.input_dropout": Change(0.5, CLASSIFICATION),
     "model.output_dropout": Change(0.5, beside={"model.segment": 2, "model.decoder": "parallel"}),
-    "training.average": Change("last_2", beside={"split.validation": 0}),
+    "training.average": Change("ema", beside={"split.validation": 0}),
     "training.seeds": Change(3, REGRESSION),
     "training.input_noise": Change(0.5, CLASSIFICATION),
     "window.newest": Change(3, REGRESSION),
