@@ -90,7 +90,7 @@ CHANGES: dict[str, dict[str, list[str]]] = {
 RECIPE = "the recipe"
 
 
-def folder(work: Path, cell: Cell, keys: list[str]) -> Path:
+def place(work: Path, cell: Cell, keys: list[str]) -> Path:
     """Where the runs of a change are."""
     return work / "-".join([cell.name, *(key.replace(".", "_") for key in keys)])
 
@@ -139,7 +139,7 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         futures = {
             (cell.name, change, seed): pool.submit(
-                once, cell, keys, seed, arguments.data, folder(arguments.work, cell, keys)
+                once, cell, keys, seed, arguments.data, place(arguments.work, cell, keys)
             )
             for cell, change, keys, seed in jobs
         }

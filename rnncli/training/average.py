@@ -24,7 +24,7 @@ def copy_weights(network: AnyNetwork) -> Weights:
 
 @torch.no_grad()
 def follow(mean: Weights, network: AnyNetwork, updates: int) -> None:
-    """Move the mean towards the weights after so many updates: at first quickly, from the first weights that it meets."""
+    """Move the mean towards the weights after so many updates, quickly at first; an empty one becomes the weights."""
     if not mean:
         mean.update(copy_weights(network))
         return
