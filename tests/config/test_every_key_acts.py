@@ -332,6 +332,7 @@ def folder(tmp_path_factory):
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("keys"))
+        patch.setenv("OMP_NUM_THREADS", "1")  # or what else runs here would decide how many are used
         _write_files()
         yield
     torch.set_num_threads(threads)
