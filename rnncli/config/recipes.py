@@ -31,7 +31,14 @@ RECIPES: dict[RecipeName, dict[str, dict[str, Value]]] = {
     },
     "panel": {
         "window": {"context": "7 seasons", "normalise": "mean_std", "level": False, "newest": 400},
-        "model": {"cell": "gru", "hidden_size": 64, "segment": "season", "skip": "seasonal", "output_dropout": 0.2},
+        "model": {
+            "cell": "gru",
+            "hidden_size": 64,
+            "segment": "season",
+            "skip": "seasonal",
+            "recurrent_dropout": 0.3,
+            "output_dropout": 0.2,
+        },
         "training": {"epochs": 15, "batch_size": 256, "learning_rate": 0.003, "seeds": 3},
     },
     "classification": {
@@ -95,6 +102,7 @@ REASONS: dict[str, str] = {
     "model.decoder": "all segments of the horizon at once, so that errors do not add up",
     "panel: model.skip": 'training begins at the forecast "as a season ago"',
     "long_horizon: model.skip": "a linear map in closed form goes around; the rest is learned",
+    "model.recurrent_dropout": "share of the state left out of its own update, against learning by heart",
     "model.output_dropout": "share dropped before the answer, against learning by heart",
     "training.epochs": "passes over the training windows",
     "long_horizon: training.epochs": "after each the held-out part is scored; the best one is kept",

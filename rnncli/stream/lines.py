@@ -132,6 +132,8 @@ def arriving(descriptor: int, wake: int, idle: Callable[[], None], *, grows: boo
             yield raw
             continue
         if ready and not grows:
+            if select.select([wake], [], [], 0)[0]:  # what ended the input has ended reading too
+                raise Stopped
             return
         idle()
         if grows and os.fstat(descriptor).st_size < os.lseek(descriptor, 0, os.SEEK_CUR):
