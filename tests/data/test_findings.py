@@ -9,6 +9,7 @@ import pytest
 from tables_as_text import make_config
 
 from rnncli.config.load import load
+from rnncli.data.findings import leaks
 from rnncli.data.findings.correlation import correlation
 from rnncli.data.reading.frames import open_tables
 from rnncli.training.check import check
@@ -16,6 +17,9 @@ from rnncli.training.check import check
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"), key=lambda path: path.name)
 ROWS = 240
+
+
+best = leaks._best_shifts
 
 
 def _texts(values) -> list[str]:
@@ -133,6 +137,22 @@ def test_a_leak_in_most_series_is_named_with_them_and_in_few_is_not():
     (found,) = _findings(columns(3), data__series="id", data__past="x")
     assert found.message == "x is y, 4 rows ahead: a leak, in 3 of 5 series looked at: a, b, c"
     assert _findings(columns(2), data__series="id", data__past="x") == ()
+
+
+def test_with_many_pairs_of_columns_fewer_series_are_looked_at(monkeypatch):
+    def make(number):
+        y = _walk(number)
+        return {"y": y[:ROWS], "x": y[4 : ROWS + 4]}
+
+    columns = _series([f"s{number:02}" for number in range(20)], make)
+    (found,) = _findings(columns, data__series="id", data__past="x")
+    assert found.message == "x is y, 4 rows ahead: a leak"
+    looked_at = []
+    monkeypatch.setattr(leaks, "MOST_PRODUCTS", 1)
+    monkeypatch.setattr(leaks, "_best_shifts", lambda *given: looked_at.append(given) or best(*given))
+    (fewer,) = _findings(columns, data__series="id", data__past="x")
+    assert fewer == found
+    assert len(looked_at) == 7  # every third: at most eight
 
 
 def test_a_leak_shows_through_short_series():
