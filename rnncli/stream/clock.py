@@ -54,6 +54,7 @@ class Clock:
     Attributes:
         read: the time of a cell; raises ValueError where it is none, or nothing can follow it.
         write: the cell of a time.
+        due: the time a step after one, if it is remembered.
     """
 
     def __init__(self, columns: Columns, horizon: int = 0) -> None:
@@ -67,6 +68,7 @@ class Clock:
         self.waves = functools.lru_cache(_KEPT)(functools.partial(_waves, names=columns.calendar))
         self._next = None if columns.frequency is None else _step(columns.frequency)
         self._expected: dict[Any, Any] = {}
+        self.due = self._expected.get
 
     def _read(self, text: str) -> Moment:
         try:

@@ -92,7 +92,7 @@ class Text:
 
     def _forecasts(self, times: list[Moment | None], answer: Floats, scores: Floats | None) -> list[list[Column]]:
         """The columns of each step of the horizon."""
-        laters = [Column("%s", cells) for cells in zip(*map(self._later, times), strict=True)] if self._timed else []
+        laters = [Column("%s", cells) for cells in zip(*self._all_later(times), strict=True)] if self._timed else []
         marks = [] if scores is None else self._numbers(scores)
         return [
             [*laters[step : step + 1], Column("%d", [step + 1] * len(times)), *self._numbers(answer[:, step]), *marks]
@@ -106,6 +106,11 @@ class Text:
         if self._binary:
             return [Column("%d", column.tolist()) for column in (answer > 0.5).astype(np.int64).T]
         return []
+
+    def _all_later(self, times: list[Moment | None]) -> list[list[str]]:
+        """The cells of the times over each row's horizon; rows that come together share most of them."""
+        found = {time: self._later(time) for time in dict.fromkeys(times)}
+        return list(map(found.__getitem__, times))
 
     def _later(self, time: Moment | None) -> list[str]:
         """The cells of the times over the horizon."""

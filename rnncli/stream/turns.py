@@ -74,36 +74,39 @@ class Turns:
         self._width = len(columns.targets) if columns.wide else 1
         self._even = model.config.task.kind == "forecasting" and columns.time is not None
         self._even &= model.config.data.irregular == "error"
+        self._timed = columns.elapsed
         self._known = frozenset(model.scaler.ids) if model.config.scale.per == "series" and not columns.wide else None
 
     def settle(self, read: Read, report: Callable[[int, str, str | None], None]) -> Arrivals:
         """The rows without a flaw, each with its series; `report` is told of the others."""
-        last, find, follows = self.series.times, self.series.slots.get, self.clock.follows
-        kept: list[int] = []
+        last, find, due, follows = self.series.times, self.series.slots.get, self.clock.due, self.clock.follows
+        dropped: set[int] = set()
         slots: list[int] = []
         begins: list[int] = []
         gaps: list[float] = []
         simple = self._even and not read.flaws and read.static is None  # most rows of most streams
         for row, (key, time) in enumerate(zip(read.keys, read.times, strict=True)):
             slot = find(key, -1)
-            if not (simple and slot >= 0 and follows(time, last[slot])):
+            if not (simple and slot >= 0 and (time == due(last[slot]) or follows(time, last[slot]))):
                 flaw = read.flaws.get(row) or self._flaw(
                     slot, key, time, None if read.static is None else read.static[row]
                 )
                 if flaw is not None:
                     report(read.lines[row], *flaw)
+                    dropped.add(row)
                     continue
                 if slot < 0 or self._is_behind_a_gap(slot, time):
                     if slot >= 0:
                         report(read.lines[row], self._gap(key, last[slot]), self.model.columns.time)
                     begins.append(len(slots))
                     slot = self._begin(slot, key, read, row)
-            gaps.append(elapsed(time, last[slot]) if self.model.columns.elapsed else 0.0)
+            if self._timed:
+                gaps.append(elapsed(time, last[slot]))
             last[slot] = time
-            kept.append(row)
             slots.append(slot)
         values, times = read.values, read.times
-        if len(kept) < len(values):
+        if dropped:
+            kept = [row for row in range(len(values)) if row not in dropped]
             values, times = values[kept], [times[row] for row in kept]
         return self._arrivals(slots, times, self._with_derived(values, times, gaps), begins)
 
