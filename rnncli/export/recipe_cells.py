@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +12,6 @@ _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _TRUTH = {"true": 1.0, "false": 0.0}
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "D": 86400.0}
 _MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
-PARTS: dict[str, Callable[[datetime], int]] = {  # of a date, counted from 0
-    "minute": lambda time: time.minute,
-    "hour": lambda time: time.hour,
-    "weekday": lambda time: time.weekday(),
-    "monthday": lambda time: time.day - 1,
-    "yearday": lambda time: time.timetuple().tm_yday - 1,
-    "month": lambda time: time.month - 1,
-    "quarter": lambda time: (time.month - 1) // 3,
-}
 
 
 class Unanswered(ValueError):  # noqa: N818 - not always an error of the file

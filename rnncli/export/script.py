@@ -6,10 +6,20 @@ import ast
 import inspect
 from types import ModuleType
 
+from rnncli.data import date_parts
 from rnncli.export import recipe, recipe_cells, recipe_file
 from rnncli.model import portable, portable_pieces, reference, sizes
 
-MODULES: tuple[ModuleType, ...] = (sizes, reference, portable_pieces, portable, recipe_cells, recipe, recipe_file)
+MODULES: tuple[ModuleType, ...] = (
+    sizes,
+    reference,
+    portable_pieces,
+    portable,
+    date_parts,
+    recipe_cells,
+    recipe,
+    recipe_file,
+)
 
 _HEAD = """A trained recurrent network, in NumPy alone; its numbers are in the .npz beside this script.
 

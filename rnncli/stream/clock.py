@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rnncli.data.calendar import CALENDAR
+from rnncli.data.date_parts import PARTS
 from rnncli.data.panel import Columns
 
 Moment = Any  # a datetime, an int or a float: as the time column is, one kind in a stream
@@ -32,15 +33,6 @@ _STEPS = {
     "min": timedelta(minutes=1), "h": timedelta(hours=1), "D": timedelta(days=1), "W": timedelta(weeks=1),
 }  # fmt: skip
 _COUNT = {"M": 1, "Q": 3, "Y": 12}
-_PARTS: dict[str, Callable[[datetime], int]] = {  # of a date, counted from 0
-    "minute": lambda time: time.minute,
-    "hour": lambda time: time.hour,
-    "weekday": lambda time: time.weekday(),
-    "monthday": lambda time: time.day - 1,
-    "yearday": lambda time: time.timetuple().tm_yday - 1,
-    "month": lambda time: time.month - 1,
-    "quarter": lambda time: (time.month - 1) // 3,
-}
 _KEPT = 256  # cells and times whose reading is remembered: the series of a panel share them
 
 
@@ -207,7 +199,7 @@ def _months_later(months: int, at_end: bool, time: datetime, count: int) -> date
 
 def _waves(time: datetime, names: Sequence[str]) -> list[float]:
     """Sine and cosine of each part of the date."""
-    angles = [2 * math.pi * _PARTS[name](time) / CALENDAR[name][1] for name in names]
+    angles = [2 * math.pi * PARTS[name](time) / CALENDAR[name][1] for name in names]
     return [wave(angle) for angle in angles for wave in (math.sin, math.cos)]
 
 
