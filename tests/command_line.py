@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,18 @@ task: {{kind: forecasting, horizon: 3}}
 model: {{cell: lstm, hidden_size: 12}}
 training: {{epochs: 2, batch_size: 32}}
 """
+
+
+def console_examples(page: Path) -> list[tuple[str, list[str]]]:
+    """Commands of a page's console blocks, each with the lines that stand below it."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                found[-1][1].append(line)
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import console_examples
 
 from rnncli.cli.app import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-
-
-def examples() -> list[tuple[str, list[str]]]:
-    """Commands of the README's console blocks, each with the output that is shown."""
-    found: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            else:
-                found[-1][1].append(line)
-    return found
 
 
 def assert_shown(shown: list[str], printed: list[str]) -> None:
@@ -50,7 +39,7 @@ def test_every_command_of_the_readme(tmp_path: Path) -> None:
     for name in ("configs", "data"):
         (tmp_path / name).symlink_to(ROOT / name)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    commands = examples()
+    commands = console_examples(ROOT / "README.md")
     assert len(commands) > 6
     for command, shown in commands:
         done = subprocess.run(

@@ -9,22 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import shell
+from command_line import console_examples, shell
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "trace.md").read_text(encoding="utf-8")
-
-
-def commands() -> list[tuple[str, list[str]]]:
-    """Every command of the page with the lines that stand below it."""
-    found: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            else:
-                found[-1][1].append(line)
-    return found
+FILE = ROOT / "docs" / "trace.md"
+PAGE = FILE.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +23,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
         (folder / re.match("# (.*)", text)[1]).write_text(text)  # type: ignore[index]
     done: dict[str, list[str]] = {}
-    for command, _ in commands():
+    for command, _ in console_examples(FILE):
         result: subprocess.CompletedProcess[bytes] = shell(command, folder)
         assert result.returncode == 0, result.stderr
         done[command] = result.stdout.decode().splitlines()
@@ -47,7 +36,7 @@ def numbers(line: str) -> list[float]:
 
 def test_every_command_prints_what_the_page_shows(printed: dict[str, list[str]]) -> None:
     assert len(printed) == 7
-    for command, shown in commands():
+    for command, shown in console_examples(FILE):
         assert len(printed[command]) == len(shown)
         for line, expected in zip(printed[command], shown, strict=True):
             assert re.sub(r"-?\d+\.\d+", "#", line) == re.sub(r"-?\d+\.\d+", "#", expected)

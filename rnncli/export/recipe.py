@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncli.data.date_parts import PARTS
+from rnncli.data.dates import PARTS
 from rnncli.export.recipe_cells import Unanswered, later, moment, number, seconds
 from rnncli.model.portable import build
 from rnncli.model.portable_pieces import Array

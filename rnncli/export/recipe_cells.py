@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from rnncli.data.dates import UNITS, following
+
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _TRUTH = {"true": 1.0, "false": 0.0}
-_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "D": 86400.0}
-_MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
 
 class Unanswered(ValueError):  # noqa: N818 - not always an error of the file
@@ -63,7 +62,7 @@ def moment(cell: str, form: str | None, row: int) -> Any:
             return float(cell)
         unit, _, since = str(form).partition(" ")
         if since == "since 1970":
-            return datetime(1970, 1, 1) + timedelta(seconds=int(cell) * _UNITS[unit])
+            return datetime(1970, 1, 1) + int(cell) * UNITS[unit]
         return datetime.strptime(cell.strip(), str(form))
     except ValueError:
         raise Unanswered(f"not a time in the form {form}: {cell!r}", row) from None
@@ -75,21 +74,10 @@ def later(time: Any, frequency: str) -> Any:
     Raises:
         Unanswered: for steps that this script does not know; then the file needs the rows.
     """
-    size = frequency.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-")
-    count, unit = int(size or 1) if size.isdigit() or not size else 0, frequency[len(size) :].partition("-")[0]
-    if not isinstance(time, datetime):
-        return time + float(frequency)
-    if count and unit in _UNITS:
-        return time + timedelta(seconds=count * _UNITS[unit])
-    if count and unit == "W":
-        return time + timedelta(weeks=count)
-    if count and unit in _MONTHS:
-        months = time.year * 12 + time.month - 1 + count * _MONTHS[unit]
-        first = time.replace(year=months // 12, month=months % 12 + 1, day=1)
-        if unit.endswith("S"):
-            return first.replace(day=time.day)
-        return first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    raise Unanswered(f"steps of {frequency} are not known here: add the rows of the horizon with their times")
+    step = following(frequency)
+    if step is None:
+        raise Unanswered(f"steps of {frequency} are not known here: add the rows of the horizon with their times")
+    return step(time, 1)
 
 
 def seconds(gap: Any) -> float:

@@ -6,7 +6,7 @@ import ast
 import inspect
 from types import ModuleType
 
-from rnncli.data import date_parts
+from rnncli.data import dates
 from rnncli.export import recipe, recipe_cells, recipe_file
 from rnncli.model import portable, portable_pieces, reference, sizes
 
@@ -15,7 +15,7 @@ MODULES: tuple[ModuleType, ...] = (
     reference,
     portable_pieces,
     portable,
-    date_parts,
+    dates,
     recipe_cells,
     recipe,
     recipe_file,

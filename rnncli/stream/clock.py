@@ -6,7 +6,6 @@ days) is left to pandas, which is then loaded.
 
 from __future__ import annotations
 
-import calendar
 import functools
 import math
 import re
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rnncli.data.calendar import CALENDAR
-from rnncli.data.date_parts import PARTS
+from rnncli.data.dates import PARTS, UNITS, following
 from rnncli.data.panel import Columns
 
 Moment = Any  # a datetime, an int or a float: as the time column is, one kind in a stream
@@ -24,15 +23,8 @@ INTEGER, NUMBER = "integer", "number"
 _EPOCH = datetime(1970, 1, 1)
 _SINCE = re.compile(r"(us|ms|s|min|h|D) since 1970")
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
-_STEP = re.compile(r"([0-9]*)(us|ms|s|min|h|D|W)(-[A-Z]{3})?")
-_MONTHS = re.compile(r"([0-9]*)(M|Q|Y)(S|E)(-[A-Z]{3})?")
 _ISO = re.compile(r"%Y-%m-%d(?:([ T])%H:%M(:%S)?)?")
 _PLAIN = re.compile(r"(?:%[YmdHMSbBIpjy]|[^%])*")
-_STEPS = {
-    "us": timedelta(microseconds=1), "ms": timedelta(milliseconds=1), "s": timedelta(seconds=1),
-    "min": timedelta(minutes=1), "h": timedelta(hours=1), "D": timedelta(days=1), "W": timedelta(weeks=1),
-}  # fmt: skip
-_COUNT = {"M": 1, "Q": 3, "Y": 12}
 _KEPT = 256  # cells and times whose reading is remembered: the series of a panel share them
 
 
@@ -58,7 +50,7 @@ class Clock:
         self.frequency = columns.frequency
         self.ahead = functools.lru_cache(_KEPT)(self._ahead)
         self.waves = functools.lru_cache(_KEPT)(functools.partial(_waves, names=columns.calendar))
-        self._next = None if columns.frequency is None else _step(columns.frequency)
+        self._next = None if columns.frequency is None else following(columns.frequency)
         self._expected: dict[Any, Any] = {}
         self.due = self._expected.get
 
@@ -101,7 +93,7 @@ def fits(columns: Columns) -> bool:
             return float(columns.frequency) > 0
         except ValueError:
             return False
-    if _STEP.fullmatch(columns.frequency) or _MONTHS.fullmatch(columns.frequency):
+    if following(columns.frequency) is not None:
         return True
     from rnncli.data.clock import is_frequency
 
@@ -135,7 +127,7 @@ def _numbers(form: str) -> tuple[Callable[[str], Moment], Callable[[Moment], str
 
 def _dates(form: str) -> tuple[Callable[[str], Moment], Callable[[Moment], str]]:
     if since := _SINCE.fullmatch(form):
-        size = _STEPS[since[1]]
+        size = UNITS[since[1]]
         return functools.partial(_counted, size), lambda time: str((time - _EPOCH) // size)
     local, zulu = form.removesuffix("Z"), form.endswith("Z")
     if " | " in form or not _PLAIN.fullmatch(local):
@@ -173,28 +165,6 @@ def _counted(size: timedelta, text: str) -> Moment:
         return _EPOCH + int(text) * size
     except OverflowError:
         raise ValueError(text) from None
-
-
-def _step(frequency: str) -> Callable[[Any, int], Any] | None:
-    """The time some steps after another; None if pandas has to be asked."""
-    try:
-        size = float(frequency)
-    except ValueError:
-        pass
-    else:
-        return lambda time, count: time + count * (int(size) if isinstance(time, int) else size)
-    if found := _STEP.fullmatch(frequency):
-        step = int(found[1] or 1) * _STEPS[found[2]]
-        return lambda time, count: time + count * step
-    if found := _MONTHS.fullmatch(frequency):
-        return functools.partial(_months_later, int(found[1] or 1) * _COUNT[found[2]], found[3] == "E")
-    return None
-
-
-def _months_later(months: int, at_end: bool, time: datetime, count: int) -> datetime:
-    year, month = divmod(time.year * 12 + time.month - 1 + count * months, 12)
-    day = calendar.monthrange(year, month + 1)[1] if at_end else time.day
-    return time.replace(year=year, month=month + 1, day=day)
 
 
 def _waves(time: datetime, names: Sequence[str]) -> list[float]:

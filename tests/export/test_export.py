@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from small_runs import fit, tags
 from rnncli.cli.export import _KINDS
 from rnncli.export import trials
 from rnncli.export.formats import FORMATS, export
+from rnncli.export.script import script
 from rnncli.model.cells import CELLS
 from rnncli.tasks.task import TASKS
 from rnncli.trained import TrainedModel, network_tensors
@@ -140,6 +143,18 @@ def test_the_script_reads_times_that_are_not_even(tmp_path: Path, invoke: Invoke
 def test_the_script_answers_the_wide_layout(tmp_path: Path, invoke: Invoke) -> None:
     rows = pd.DataFrame({"t": range(60), **{name: 10 + np.sin(np.arange(60) / (3 + n)) for n, name in enumerate("ab")}})
     the_script_forecasts(rows, "target: [a, b], layout: wide", tmp_path, invoke)
+
+
+def test_no_name_stands_twice_in_the_script() -> None:
+    """The modules that it is made of share one namespace there."""
+    names = [
+        target.id if isinstance(target, ast.Name) else node.name
+        for node in ast.parse(script("m.npz")).body
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef)
+        for target in (node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)])
+    ]
+    assert len(names) > 50
+    assert [name for name, count in Counter(names).items() if count > 1] == ["Array"]  # a type, for readers alone
 
 
 def test_the_script_says_what_it_cannot_answer(tmp_path: Path, invoke: Invoke) -> None:
