@@ -19,7 +19,7 @@ kernels = Extension(
     sources=sorted(str(FOLDER / path.name) for path in (Path(__file__).parent / FOLDER).glob("*.c")),
     depends=sorted(str(FOLDER / path.name) for path in (Path(__file__).parent / FOLDER).glob("*.h")),
     define_macros=[("SOURCE_HASH", f'"{digest.hexdigest()}"')],
-    extra_compile_args=["-O3", "-std=c11", "-pthread", "-ffp-contract=off", "-Wno-psabi"],
+    extra_compile_args=["-O3", "-std=c11", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"],
     extra_link_args=["-pthread"],
     optional=True,
 )

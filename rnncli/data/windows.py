@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,7 +89,12 @@ class Windows:
     @property
     def series(self) -> Rows:
         """(windows,) series of each window; of large data better asked of a few that were picked."""
-        return np.searchsorted(self.starts, self.origins - 1, side="right") - 1
+        return self._series_of(self.origins)
+
+    def _series_of(self, origins: Numbers) -> Rows:
+        if len(self.starts) == 1:
+            return np.zeros(len(origins), dtype=np.int64)
+        return np.searchsorted(self.starts, origins - 1, side="right") - 1
 
     @property
     def begins(self) -> Rows:
@@ -125,41 +131,53 @@ class Windows:
 
     def batch(self, index: Numbers) -> Batch:
         """Gather the windows at `index`."""
-        device = self.data.inputs.device
-        chosen = self.pick(index)
-        series = chosen.series
-        first_rows = np.maximum(self.starts[series], chosen.origins - self.shape.context)  # begins, in one search
-        lengths = chosen.origins - first_rows
-        longest = int(lengths.max())
-        begins = torch.from_numpy(first_rows).to(device)
-        valid = torch.from_numpy(lengths).to(device)
-        steps = torch.arange(longest, device=device)
-        rows = begins[:, None] + torch.minimum(steps, valid[:, None] - 1)  # (batch, time)
-        past = self.data.inputs[rows]
-        ragged = bool((lengths != longest).any())
-        mask = (steps < valid[:, None])[:, :, None] if ragged else None
-        wanted, counts = (torch.from_numpy(part).to(device) for part in self.target_rows(index))
-        target = self.data.targets[wanted]
-        level, spread = self._level(past, valid, mask, target.shape[2])
+        data, device = self.data, self.data.inputs.device
+        origins = self.origins[index]
+        series = self._series_of(origins)
+        first_rows = np.maximum(self.starts[series], origins - self.shape.context)  # begins, in one search
+        past, valid, mask = self._past(first_rows, origins - first_rows)
+        pick, counts = self._targets(index, origins)
+        level, spread = self._level(past, valid, mask, data.targets.shape[1])
         if self.shape.normalise != "none" and not self.shape.forks:
-            count = level.shape[1]
-            centred = (past[:, :, :count] - level[:, None]) / spread[:, None]
-            past = torch.cat([centred, past[:, :, count:]], dim=2)
+            own = past[:, :, : level.shape[1]].sub_(level[:, None])
+            if self.shape.normalise == "mean_std":
+                own.div_(spread[:, None])
         if mask is not None:
-            past = past * mask
-        first, last = self.data.ahead
+            past *= mask
+        first, last = data.ahead
+        observed = pick(data.observed)
         return Batch(
             past=past,
-            lengths=valid if ragged else None,
-            static=self.data.static[torch.from_numpy(series).to(device)],
-            ahead=self.data.inputs[wanted, first:last],
+            lengths=valid,
+            static=data.static[torch.from_numpy(series).to(device)],
+            ahead=pick(data.inputs[:, first:last]),
             level=level,
             spread=spread,
-            target=target,
-            target_mask=self.data.observed[wanted] & counts[:, :, None],
-            weight=None if self.data.weights is None else self.data.weights[wanted][:, :, None],
+            target=pick(data.targets),
+            target_mask=observed if counts is None else observed & counts[:, :, None],
+            weight=None if data.weights is None else pick(data.weights[:, None]),
             index=index,
         )
+
+    def _past(self, begins: Rows, lengths: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(batch, time, inputs) rows from `begins` on; where lengths differ, the lengths and which steps are valid."""
+        inputs, longest = self.data.inputs, int(lengths.max())
+        first = torch.from_numpy(begins).to(inputs.device)
+        if longest == lengths.min():
+            return stretches(inputs, first, longest), None, None
+        valid = torch.from_numpy(lengths).to(inputs.device)
+        steps = torch.arange(longest, device=inputs.device)
+        rows = first[:, None] + torch.minimum(steps, valid[:, None] - 1)
+        return inputs[rows], valid, (steps < valid[:, None])[:, :, None]
+
+    def _targets(self, index: Numbers, origins: Numbers) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
+        """What picks the target rows of the windows at `index` from all rows, and which of them count, if not all."""
+        device, horizon = self.data.inputs.device, self.shape.horizon
+        if horizon and origins.max() + horizon <= len(self.data.targets):
+            first = torch.from_numpy(origins).to(device)
+            return lambda values: stretches(values, first, horizon), None
+        rows, counts = (torch.from_numpy(part).to(device) for part in self.target_rows(index))
+        return lambda values: values[rows], counts
 
     def forks(self, batch: Batch) -> Batch:
         """Every step of a batch's windows as an origin of its own, (batch * time) of them, that sees its own row alone.
@@ -171,18 +189,27 @@ class Windows:
         each = replace(self, shape=replace(self.shape, context=1), origins=compact(newest.reshape(-1) + 1))
         return each.batch(np.arange(newest.size))
 
-    def _level(self, past: Tensor, valid: Tensor, mask: Tensor | None, targets: int) -> tuple[Tensor, Tensor]:
+    def _level(
+        self, past: Tensor, valid: Tensor | None, mask: Tensor | None, targets: int
+    ) -> tuple[Tensor, Tensor]:
         """(batch, targets) level and spread of the target columns of each window."""
         if self.shape.normalise == "none":
             return past.new_zeros(len(past), targets), past.new_ones(len(past), targets)
         own = past[:, :, :targets]
         if self.shape.normalise == "last":
-            newest = own[torch.arange(len(own), device=own.device), valid - 1]
+            newest = own[:, -1].clone() if valid is None else own[torch.arange(len(own), device=own.device), valid - 1]
             return newest, torch.ones_like(newest)
         weight = torch.ones_like(own) if mask is None else mask.expand_as(own).to(own.dtype)
-        mean = (own * weight).sum(1) / valid[:, None]
-        variance = (((own - mean[:, None]) * weight) ** 2).sum(1) / valid[:, None]
+        steps = own.shape[1] if valid is None else valid[:, None]
+        mean = (own * weight).sum(1) / steps
+        variance = (((own - mean[:, None]) * weight) ** 2).sum(1) / steps
         return mean, torch.sqrt(variance + 1e-5)
+
+
+def stretches(values: Tensor, begins: Tensor, steps: int) -> Tensor:
+    """(windows, steps, columns) the rows of (rows, columns) `values` from each of `begins` on."""
+    shape = (len(values) - steps + 1, steps, values.shape[1])
+    return values.as_strided(shape, (values.stride(0), *values.stride())).index_select(0, begins)
 
 
 def cut(panel: Panel, data: Resident, origins: Numbers, shape: Shape, firsts: Rows | None = None) -> Windows:

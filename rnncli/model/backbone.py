@@ -157,7 +157,8 @@ class Backbone(nn.Module):
         """
         weight = self._parameter("weight_hh", "l0")
         masked = bool(self.recurrent_dropout) and generator is not None
-        library = native_for(self.engine, x, weight) if self._native_may and not masked else None
+        may = self._native_may and not masked and x.dim() == 3  # else torch says what is wrong
+        library = native_for(self.engine, x, weight) if may else None
         if state is None and library is None:
             state = self.zero_state(len(x), x)
         count = len(self.directions)

@@ -30,15 +30,13 @@ def native() -> Library | UnavailableError:
     return found if passed else UnavailableError("the compiled kernels fail their test")
 
 
-def native_for(wanted: str, x: Tensor, weight: Tensor) -> Library | None:
-    """The native kernels, if they can serve a call and torch is not asked for.
+def native_for(wanted: str, *tensors: Tensor) -> Library | None:
+    """The native kernels, if they can take these tensors and torch is not asked for.
 
     Args:
         wanted: a value of training.engine.
     """
-    if wanted == "torch" or not (_plain(x) and _plain(weight)) or torch.is_autocast_enabled("cpu"):
-        return None
-    if x.dim() != 3 or not x.numel():  # torch says what is wrong with it
+    if wanted == "torch" or not all(map(_plain, tensors)) or torch.is_autocast_enabled("cpu"):
         return None
     if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
         return None
@@ -47,9 +45,9 @@ def native_for(wanted: str, x: Tensor, weight: Tensor) -> Library | None:
 
 
 def _plain(tensor: Tensor) -> bool:
-    """Whether a tensor is numbers in memory, and not a stand-in of torch's tracers and transforms."""
+    """Whether a tensor is some numbers in memory, and not a stand-in of torch's tracers and transforms."""
     kind = type(tensor) in (Tensor, torch.nn.Parameter) and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    return kind and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
+    return kind and tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.numel() > 0
 
 
 def _computes(library: Library, cell: str) -> bool:

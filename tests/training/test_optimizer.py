@@ -54,14 +54,17 @@ def set_gradients(parameters: Parameters, step: int) -> None:
         parameter.grad = 0.1 ** (step % 3) * (parameter.detach() + drawn_noise)
 
 
+@pytest.mark.parametrize("engine", ["auto", "torch"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
 @pytest.mark.parametrize("clip", [None, 0.5])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", PEERS)
-def test_fifty_steps_are_torch_optims(name: str, decay: float, clip: float | None, dtype: torch.dtype) -> None:
+def test_fifty_steps_are_torch_optims(
+    name: str, decay: float, clip: float | None, dtype: torch.dtype, engine: str
+) -> None:
     options, peer = PEERS[name]
     ours, theirs = drawn(dtype), drawn(dtype)
-    optimizer = Optimizer(ours, training(**options, weight_decay=decay, clip_norm=clip))
+    optimizer = Optimizer(ours, training(**options, weight_decay=decay, clip_norm=clip, engine=engine))
     expected = peer(theirs, decay)
     clipped = 0
     for step in range(STEPS):

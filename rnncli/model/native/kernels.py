@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-pthread", "-ffp-contract=off", "-Wno-psabi")
+FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi")
 _COMPILER_SECONDS = 300
 CELLS = ("rnn", "lstm", "gru", "carry_lstm")  # of plan.h, in its order
 WEIGHTS = ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh")  # of a call, likewise
@@ -34,11 +34,12 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """The kernels of one instruction set; every function takes a packed ``struct call`` (plan.h) first.
+    """The kernels of one instruction set; those of the recurrence take a packed ``struct call`` (plan.h) first.
 
     Attributes:
         name: the instruction set.
-        index: its number, every function's second argument.
+        index: its number, their second argument.
+        loss, update: of step.c, the same for all sets.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Library:
     forward: Callable[[bytes, int], int]
     backward: Callable[[bytes, int], None]
     sizes: Callable[[bytes, int, int, ctypes.Array[ctypes.c_int64]], None]
+    loss: Callable[[bytes], None]
+    update: Callable[[bytes], float]
 
 
 @functools.cache
@@ -155,16 +158,20 @@ def load(path: Path, wanted: str = "") -> Library:
         "rnncli_forward": [ctypes.c_char_p, ctypes.c_int64],
         "rnncli_backward": [ctypes.c_char_p, ctypes.c_int64],
         "rnncli_sizes": [ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64)],
+        "rnncli_loss": [ctypes.c_char_p],
+        "rnncli_update": [ctypes.c_char_p],
     }.items():
         getattr(functions, name).argtypes = arguments
     functions.rnncli_forward.restype = ctypes.c_int64
-    for name in ("rnncli_backward", "rnncli_sizes"):
+    functions.rnncli_update.restype = ctypes.c_double
+    for name in ("rnncli_backward", "rnncli_sizes", "rnncli_loss"):
         getattr(functions, name).restype = None
     index = 0
     while (raw := functions.rnncli_set_name(index)) is not None:
         name = raw.decode()
         here = functions.rnncli_set_runs_here(index)
         if here and wanted in ("", name):
-            return Library(name, index, functions.rnncli_forward, functions.rnncli_backward, functions.rnncli_sizes)
+            calls = ("forward", "backward", "sizes", "loss", "update")
+            return Library(name, index, *(getattr(functions, f"rnncli_{call}") for call in calls))
         index += 1
     raise UnavailableError(f"this processor has not the instruction set {wanted or 'avx2'}")

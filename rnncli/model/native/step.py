@@ -1,0 +1,109 @@
+"""What a training step needs beside the recurrence, on float32 tensors of the CPU: calls of step.c."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnncli.model.native.kernels import Library
+
+LOSSES = ("mae", "mse", "huber")  # of step.c, in its order
+OPTIMIZERS = ("adam", "adamw", "sgd")  # likewise
+_LOSS = struct.Struct("@12q")  # a ``struct loss_call``
+_UPDATE = struct.Struct("@8q8d")  # a ``struct update_call``
+
+
+def window_loss(
+    library: Library,
+    name: str,
+    outputs: Tensor,
+    window: tuple[Tensor, Tensor] | None,
+    target: Tensor,
+    known: Tensor,
+    weight: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The losses of windows as in `tasks.losses`, and the gradient of their mean.
+
+    Args:
+        library: the kernels.
+        name: one of LOSSES.
+        outputs: (batch, steps * targets); times the window's spread plus its level they are the answers.
+        window: (batch, targets) level and spread, or None if the outputs are the answers.
+        target: (batch, steps, targets).
+        known: like target, whether it counts.
+        weight: (batch, steps, 1), or None for one each.
+
+    Returns:
+        (batch,) means over what is known, and the gradient with respect to `outputs`.
+    """
+    losses, gradient = outputs.new_empty(len(outputs)), torch.empty_like(outputs)
+    parts = [outputs, *(window or (None, None)), target, known, weight]
+    whole = [None if part is None else part.contiguous() for part in parts]
+    library.loss(_LOSS.pack(LOSSES.index(name), *target.shape, *map(_address, [*whole, losses, gradient])))
+    return losses, gradient
+
+
+class Rates(NamedTuple):
+    """The numbers of an update.
+
+    Attributes:
+        rate, decay: learning rate and weight decay.
+        clip: most that the norm of a network's gradient may be.
+        slow: share of the old first moment, or of the velocity (SGD), that is kept; and
+        slower: of the second.
+        epsilon: added to its root.
+        begun, begun_slower: the moments' corrections for their start.
+    """
+
+    rate: float
+    decay: float
+    clip: float
+    slow: float
+    slower: float
+    epsilon: float
+    begun: float
+    begun_slower: float
+
+
+def update(
+    library: Library,
+    name: str,
+    networks: int,
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    moments: tuple[Tensor, Tensor],
+    rates: Rates,
+) -> float:
+    """One step of an optimizer, in place.
+
+    Args:
+        library: the kernels.
+        name: one of OPTIMIZERS.
+        networks: how many have the weights, as many tensors each.
+        weights: contiguous, those of a network together.
+        gradients: of each of them; zero where there is none.
+        moments: two flat vectors over all weights.
+        rates: the numbers.
+
+    Returns:
+        the largest norm of a network's gradient before clipping; if it is not finite, nothing was changed.
+    """
+    whole = [None if gradient is None else gradient.contiguous() for gradient in gradients]
+    lists = [_numbers([weight.numel() for weight in weights])]
+    lists += [_numbers([_address(tensor) for tensor in tensors]) for tensors in (weights, whole)]
+    addresses = [*map(ctypes.addressof, lists), *map(_address, moments)]
+    head = (OPTIMIZERS.index(name), networks, len(weights) // networks)
+    return library.update(_UPDATE.pack(*head, *addresses, *rates))
+
+
+def _numbers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
+    return (ctypes.c_int64 * len(values))(*values)
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
