@@ -179,7 +179,7 @@ class Backbone(nn.Module):
         self, library: Library | None, layer: int, x: Tensor, lengths: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
         if library is not None:
-            return run(Layer(library, self.kind, self.nonlinearity), x, lengths, state, self._weights(layer))
+            return run(self.on(library), x, lengths, state, self.weights(layer))
         assert state is not None
         if self._engines:
             return self._fused(layer, x, lengths, state)
@@ -189,7 +189,7 @@ class Backbone(nn.Module):
         self, layer: int, x: Tensor, lengths: Tensor | None, state: State, masks: Tensor | None = None
     ) -> tuple[Tensor, State]:
         activation = ACTIVATIONS[self.nonlinearity]
-        return scan_layer(self.cell, activation, x, lengths, state, self._weights(layer), masks)
+        return scan_layer(self.cell, activation, x, lengths, state, self.weights(layer), masks)
 
     def _fused(self, layer: int, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         engine = self._engines[layer]
@@ -202,7 +202,12 @@ class Backbone(nn.Module):
             output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
         return output, last if isinstance(last, tuple) else (last,)
 
-    def _weights(self, layer: int) -> list[Weights]:
+    def on(self, library: Library) -> Layer:
+        """What the native kernels are told of every layer."""
+        return Layer(library, self.kind, self.nonlinearity)
+
+    def weights(self, layer: int) -> list[Weights]:
+        """The parameters of a layer, in the order of NAMES, of each direction."""
         return [tuple(map(self._parameters.get, names)) for names in self._names[layer]]
 
 

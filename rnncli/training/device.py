@@ -12,6 +12,7 @@ from rnncli.errors import ResourceError, UsageError
 from rnncli.model.engine import native
 from rnncli.model.native.kernels import Library
 from rnncli.tasks.task import Task
+from rnncli.training.direct import DirectGradients
 from rnncli.training.gradient import Gradients
 from rnncli.training.graph import GraphGradients
 
@@ -64,9 +65,13 @@ def pick_engine(wanted: str, device: torch.device, precision: str) -> str:
 
 
 def pick_gradients(task: Task, settings: schema.Training, device: torch.device) -> Gradients:
-    """Who computes the gradients: captured graphs on CUDA, unless the engine is to be ``torch``."""
-    kind = GraphGradients if device.type == "cuda" and settings.engine == "auto" else Gradients
-    return kind(task, bf16=settings.precision == "bf16")
+    """Who computes the gradients: captured graphs on CUDA and native kernels on the CPU, if they may, else autograd."""
+    bf16 = settings.precision == "bf16"
+    if device.type == "cuda":
+        return (GraphGradients if settings.engine == "auto" else Gradients)(task, bf16=bf16)
+    return (DirectGradients if pick_engine(settings.engine, device, settings.precision) == "native" else Gradients)(
+        task, bf16=bf16
+    )
 
 
 def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rnncli.config import schema
 from rnncli.model.engine import native_for
-from rnncli.model.native.step import Rates, update
+from rnncli.model.native.update import Rates, update
 
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8

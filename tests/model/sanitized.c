@@ -7,12 +7,10 @@
 #include "plan.h"
 
 void rnncli_sizes(const struct call *call, int64_t set, int64_t backward, int64_t sizes[2]);
-int64_t rnncli_forward(const struct call *call, int64_t set);
-void rnncli_backward(const struct call *call, int64_t set);
 const char *rnncli_set_name(int64_t set);
 int64_t rnncli_set_runs_here(int64_t set);
 
-static void *owned[64];
+static void *owned[128];
 static int count;
 
 static float *array(int64_t floats)
@@ -84,6 +82,69 @@ static void call_once(int64_t set)
         free(owned[count - 1]);
 }
 
+/* A whole step: one or two layers, in one or both directions, a head, and an update of its weights. */
+static void step_once(int64_t set)
+{
+    struct call calls[4] = {0};
+    const float *masks[2] = {NULL, NULL};
+    const int64_t batch = any(1, 20), steps = any(1, 6), hidden = any(1, 40), cell = any(0, 3), ways = any(1, 2);
+    const int64_t layers = any(1, 2), width = ways * hidden, rows = (cell == RNN ? 1 : cell == GRU ? 3 : 4) * hidden;
+    float *between = array(batch * steps * width), *back = array(batch * steps * width), *scratch;
+    int64_t sizes[2], most = 0;
+    for (int64_t i = 0; i < layers * ways; i++) {
+        struct call *c = &calls[i];
+        *c = (struct call){.cell = cell, .threads = any(1, 3), .reversed = i % ways, .training = 1, .batch = batch,
+                           .steps = steps, .inputs = i < ways ? any(1, 9) : width, .hidden = hidden};
+        c->x = i < ways ? array(batch * steps * c->inputs) : between;
+        c->x_row = steps * c->inputs, c->x_step = c->inputs;
+        c->hn = array(batch * hidden), c->cn = cell == LSTM || cell == CARRY_LSTM ? array(batch * hidden) : NULL;
+        c->w_ih = array(rows * c->inputs), c->w_hh = array(rows * hidden);
+        c->dw_ih = array(rows * c->inputs), c->dw_hh = array(rows * hidden);
+        c->w_ch = cell == CARRY_LSTM ? array(hidden * hidden) : NULL;
+        c->dw_ch = cell == CARRY_LSTM ? array(hidden * hidden) : NULL;
+        if (i >= ways)
+            c->dx = back, c->dx_row = c->x_row, c->dx_step = c->x_step, c->dx_add = i % ways;
+        if (i < (layers - 1) * ways) {
+            c->y = between + i % ways * hidden, c->y_row = steps * width, c->y_step = width;
+            c->dy = back + i % ways * hidden, c->dy_row = c->y_row, c->dy_step = width;
+        } else
+            c->dhn = array(batch * hidden);
+        rnncli_sizes(c, set, 0, sizes);
+        c->saved = arena(sizes[0]), most = sizes[1] > most ? sizes[1] : most;
+        rnncli_sizes(c, set, 1, sizes);
+        most = sizes[1] > most ? sizes[1] : most;
+    }
+    scratch = arena(most);
+    for (int64_t i = 0; i < layers * ways; i++)
+        calls[i].scratch = scratch;
+    if (any(0, 1))
+        masks[1] = array(batch * steps * width);
+    struct pass p = {.set = set, .layers = layers, .directions = ways, .calls = calls, .masks = masks};
+    const int64_t horizon = any(1, 9), targets = any(1, 3), outputs = horizon * targets, levels = any(0, 2);
+    const int64_t padded = rounded_up(outputs, LINE), features = rounded_up(width, LINE);
+    p.head_mask = any(0, 1) ? array(batch * width) : NULL;
+    p.head = (struct head){batch, width, outputs, levels, array(outputs * width), array(outputs),
+                           array(outputs * levels), array(batch * levels), array(outputs * width), array(outputs),
+                           array(outputs * levels), array(padded * features), array(batch * features),
+                           array(batch * features), array(batch * padded), array(batch * padded)};
+    uint8_t *known = malloc((size_t)(batch * outputs));
+    for (int64_t i = 0; i < batch * outputs; i++)
+        known[i] = (uint8_t)any(0, 1);
+    owned[count++] = known;
+    p.loss = (struct loss){any(0, 2), horizon, targets, array(batch * targets), array(batch * targets),
+                           array(batch * outputs), known, any(0, 1) ? array(batch * horizon) : NULL, array(batch)};
+    rnncli_step(&p);
+    const int64_t lengths[2] = {outputs * width, outputs};
+    float *const weights[2] = {(float *)p.head.weight, (float *)p.head.bias};
+    const float *const gradients[2] = {p.head.d_weight, any(0, 1) ? p.head.d_bias : NULL};
+    const int64_t all = outputs * width + outputs;
+    struct update u = {any(0, 2), 1, 2, lengths, weights, gradients, array(all), array(all), .rate = 0.1, .clip = 1,
+                       .slow = 0.9, .slower = 0.999, .epsilon = 1e-8, .begun = 0.1, .begun_slower = 0.001};
+    rnncli_update(&u);
+    for (; count > 0; count--)
+        free(owned[count - 1]);
+}
+
 int main(int argc, char **argv)
 {
     srand(argc > 1 ? (unsigned)atoi(argv[1]) : 0);
@@ -91,7 +152,7 @@ int main(int argc, char **argv)
         if (!rnncli_set_runs_here(set))
             continue;
         for (int i = argc > 2 ? atoi(argv[2]) : 100; i > 0; i--)
-            call_once(set);
+            call_once(set), step_once(set);
         printf("%s\n", rnncli_set_name(set));
     }
     return 0;

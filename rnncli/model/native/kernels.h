@@ -312,7 +312,8 @@ static void NAME(write_step)(const struct plan *p, int64_t t, int64_t first, int
     const struct call *c = p->call;
     for (int64_t r = 0; r < rows; r++, next += p->row) {
         const int64_t index = p->order[first + r];
-        copy(c->y + index * c->y_row + t * c->y_step, next + p->h_at, c->hidden);
+        if (c->y)
+            copy(c->y + index * c->y_row + t * c->y_step, next + p->h_at, c->hidden);
         if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
             copy(c->hn + index * c->hidden, next + p->h_at, c->hidden);
             if (p->h_at)
@@ -326,7 +327,7 @@ static void NAME(write_padding)(const struct plan *p, int64_t row)
 {
     const struct call *c = p->call;
     const int64_t index = p->order[row], length = length_of(p, row);
-    for (int64_t t = length; t < c->steps; t++)
+    for (int64_t t = length; c->y && t < c->steps; t++)
         for (int64_t i = 0; i < c->hidden; i++)
             c->y[index * c->y_row + t * c->y_step + i] = 0.0f;
     for (int64_t i = 0; length == 0 && i < c->hidden; i++) {
@@ -608,7 +609,10 @@ static void NAME(gradient)(const struct plan *p, int64_t task)
             NAME(panel_gradient)(p, &p->chunks[i], panel, from, count);
 }
 
-static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(backward), NAME(gradient)};
+#include "head.h"
+
+static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(backward), NAME(gradient),
+                                             NAME(head_forward), NAME(head_backward)};
 
 #undef vec
 #undef ints

@@ -39,7 +39,7 @@ class Library:
     Attributes:
         name: the instruction set.
         index: its number, their second argument.
-        loss, update: of step.c, the same for all sets.
+        step, update: of step.c; they take the address of a ``struct pass``, and a packed ``struct update``.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Library:
     forward: Callable[[bytes, int], int]
     backward: Callable[[bytes, int], None]
     sizes: Callable[[bytes, int, int, ctypes.Array[ctypes.c_int64]], None]
-    loss: Callable[[bytes], None]
+    step: Callable[[int], None]
     update: Callable[[bytes], float]
 
 
@@ -158,20 +158,20 @@ def load(path: Path, wanted: str = "") -> Library:
         "rnncli_forward": [ctypes.c_char_p, ctypes.c_int64],
         "rnncli_backward": [ctypes.c_char_p, ctypes.c_int64],
         "rnncli_sizes": [ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64)],
-        "rnncli_loss": [ctypes.c_char_p],
+        "rnncli_step": [ctypes.c_int64],
         "rnncli_update": [ctypes.c_char_p],
     }.items():
         getattr(functions, name).argtypes = arguments
     functions.rnncli_forward.restype = ctypes.c_int64
     functions.rnncli_update.restype = ctypes.c_double
-    for name in ("rnncli_backward", "rnncli_sizes", "rnncli_loss"):
+    for name in ("rnncli_backward", "rnncli_sizes", "rnncli_step"):
         getattr(functions, name).restype = None
     index = 0
     while (raw := functions.rnncli_set_name(index)) is not None:
         name = raw.decode()
         here = functions.rnncli_set_runs_here(index)
         if here and wanted in ("", name):
-            calls = ("forward", "backward", "sizes", "loss", "update")
+            calls = ("forward", "backward", "sizes", "step", "update")
             return Library(name, index, *(getattr(functions, f"rnncli_{call}") for call in calls))
         index += 1
     raise UnavailableError(f"this processor has not the instruction set {wanted or 'avx2'}")

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "step.h"
+
 enum cell { RNN, LSTM, GRU, CARRY_LSTM };
 
 /* One layer in one direction, as Python packs it: 64-bit numbers and pointers alone, in this order (layer.py).
@@ -14,7 +16,7 @@ struct call {
     const float *x; /* (batch, steps, inputs) */
     int64_t x_row, x_step;
     const int64_t *lengths; /* (batch,) valid steps, or null */
-    float *y;               /* (batch, steps, hidden): outputs; null in the backward pass */
+    float *y;               /* (batch, steps, hidden): outputs, or null if nobody asks */
     int64_t y_row, y_step;
     const float *h0, *c0; /* (batch, hidden), or null for zeros */
     float *hn, *cn;       /* (batch, hidden) */
@@ -72,7 +74,13 @@ struct kernels {
     void (*forward)(const struct plan *, int64_t block);
     void (*backward)(const struct plan *, int64_t block);
     void (*gradient)(const struct plan *, int64_t task);
+    void (*head_forward)(const struct head *);
+    void (*head_backward)(const struct head *);
 };
+
+int64_t rnncli_forward(const struct call *call, int64_t set);
+void rnncli_backward(const struct call *call, int64_t set);
+const struct kernels *rnncli_set(int64_t set);
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

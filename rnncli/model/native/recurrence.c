@@ -150,6 +150,8 @@ static int runs_here(const struct kernels *kernels)
 }
 enum { SET_COUNT = sizeof SETS / sizeof SETS[0] };
 
+const struct kernels *rnncli_set(int64_t set) { return SETS[set]; }
+
 /* The name of an instruction set, fastest first; null past the last. */
 const char *rnncli_set_name(int64_t set) { return set >= 0 && set < SET_COUNT ? SETS[set]->name : NULL; }
 

@@ -1,24 +1,10 @@
 /* What a training step needs beside the recurrence: the loss of a batch with its gradient, and the optimizer's update.
  *
  * Plain loops without vectors of a set: every number is computed by itself, and sums have one order, so that the bits
- * are the same with any instruction set. Python packs each struct in this order (step.py). */
+ * are the same with any instruction set. */
 #include <stdint.h>
 
-enum loss { ABSOLUTE, SQUARED, HUBER };
-enum optimizer { ADAM, ADAMW, SGD };
-enum { LANES = 16 }; /* sums that are kept side by side */
-
-/* Forecasts of windows: outputs times a window's spread plus its level. */
-struct loss_call {
-    int64_t kind, batch, steps, targets;
-    const float *outputs;        /* (batch, steps, targets) */
-    const float *level, *spread; /* (batch, targets), or both null: outputs are the answers */
-    const float *target;         /* (batch, steps, targets) */
-    const uint8_t *known;        /* likewise, whether it counts */
-    const float *weight;         /* (batch, steps), or null */
-    float *losses;               /* (batch,): the mean over what is known, 0 if nothing is */
-    float *gradient;             /* (batch, steps, targets) of the losses' mean, with respect to the outputs */
-};
+#include "plan.h"
 
 static inline double loss_of(int64_t kind, float error, float *slope)
 {
@@ -35,67 +21,101 @@ static inline double loss_of(int64_t kind, float error, float *slope)
     return kind == HUBER ? size - 0.5f : size;
 }
 
-static void window_loss(const struct loss_call *c, int64_t row)
+/* The loss of a window, and the gradient of the mean of all losses with respect to its outputs. */
+static void window_loss(const struct loss *c, const struct head *h, int64_t row)
 {
-    const int64_t size = c->steps * c->targets, at = row * size;
+    const int64_t size = c->steps * c->targets, padded = rounded_up(h->outputs, LINE);
+    const float *outputs = h->out + row * padded, *target = c->target + row * size;
+    const uint8_t *known = c->known + row * size;
+    float *slope = h->slope + row * padded;
     int64_t count = 0;
     for (int64_t i = 0; i < size; i++)
-        count += c->known[at + i] != 0;
-    const float share = 1.0f / (float)(count ? count : 1), part = share / (float)c->batch;
+        count += known[i] != 0;
+    const float share = 1.0f / (float)(count ? count : 1), part = share / (float)h->batch;
     double sum = 0;
-    for (int64_t step = 0; step < c->steps; step++)
-        for (int64_t k = 0; k < c->targets; k++) {
-            const int64_t i = at + step * c->targets + k;
-            const float spread = c->spread ? c->spread[row * c->targets + k] : 1.0f;
-            const float level = c->level ? c->level[row * c->targets + k] : 0.0f;
-            const float weight = c->weight ? c->weight[row * c->steps + step] : 1.0f;
-            float slope = 0;
-            const double loss = c->known[i] ? loss_of(c->kind, c->outputs[i] * spread + level - c->target[i], &slope) : 0;
-            sum += loss * weight;
-            c->gradient[i] = c->known[i] ? slope * weight * spread * part : 0.0f;
-        }
+    for (int64_t i = 0; i < size; i++) {
+        const int64_t at = row * c->targets + i % c->targets;
+        const float spread = c->spread ? c->spread[at] : 1.0f, level = c->level ? c->level[at] : 0.0f;
+        const float weight = c->weight ? c->weight[row * c->steps + i / c->targets] : 1.0f;
+        slope[i] = 0.0f;
+        if (!known[i])
+            continue;
+        sum += loss_of(c->kind, outputs[i] * spread + level - target[i], &slope[i]) * weight;
+        slope[i] *= weight * spread * part;
+    }
     c->losses[row] = (float)(sum * share);
 }
 
-void rnncli_loss(const struct loss_call *c)
+static void multiply_by(float *values, const float *mask, int64_t count)
 {
-    for (int64_t row = 0; row < c->batch; row++)
-        window_loss(c, row);
+    for (int64_t i = 0; mask && i < count; i++)
+        values[i] *= mask[i];
 }
 
-/* The weights of one or several networks, `tensors` of each, all in a row. */
-struct update_call {
-    int64_t kind, members, tensors;
-    const int64_t *sizes;
-    float *const *weights;
-    const float *const *gradients; /* a null stands for zeros */
-    float *first, *second;         /* moments of all weights, or the velocity and nothing */
-    double rate, decay, clip;      /* clip: most that the norm of a network's gradient may be */
-    double slow, slower, epsilon;  /* shares of the moments that are kept; slow is the momentum of sgd too */
-    double begun, begun_slower;    /* 1 - slow^updates, and so on */
-};
+/* The newest state of the top layer's directions, side by side, between their arrays and rows of the head. */
+static void exchange(const struct pass *p, int reading)
+{
+    const struct head *h = &p->head;
+    const struct call *top = p->calls + (p->layers - 1) * p->directions;
+    const int64_t hidden = top->hidden, padded = rounded_up(h->features, LINE);
+    for (int64_t row = 0; row < h->batch; row++)
+        for (int64_t i = 0; i < h->features; i++) {
+            const struct call *c = top + i / hidden;
+            const int64_t at = row * hidden + i % hidden;
+            const float mask = p->head_mask ? p->head_mask[row * h->features + i] : 1.0f;
+            if (reading)
+                h->read[row * padded + i] = c->hn[at] * mask;
+            else
+                ((float *)c->dhn)[at] = h->d_read[row * padded + i] * mask;
+        }
+}
+
+/* The losses of a batch of sequences of one length, and all gradients. */
+void rnncli_step(const struct pass *p)
+{
+    const int64_t count = p->directions, values = p->head.batch * p->calls->steps;
+    for (int64_t i = 0; i < p->layers * count; i++) {
+        const struct call *c = &p->calls[i];
+        if (i % count == 0)
+            multiply_by((float *)c->x, p->masks[i / count], values * c->inputs);
+        rnncli_forward(c, p->set);
+    }
+    exchange(p, 1);
+    rnncli_set(p->set)->head_forward(&p->head);
+    for (int64_t row = 0; row < p->head.batch; row++)
+        window_loss(&p->loss, &p->head, row);
+    rnncli_set(p->set)->head_backward(&p->head);
+    exchange(p, 0);
+    for (int64_t layer = p->layers - 1; layer >= 0; layer--) {
+        const struct call *c = &p->calls[layer * count];
+        for (int64_t i = 0; i < count; i++)
+            rnncli_backward(&c[i], p->set);
+        if (c->dx)
+            multiply_by(c->dx, p->masks[layer], values * c->inputs);
+    }
+}
 
 /* The squared norm of the gradient of one network. */
-static double square_sum(const struct update_call *c, int64_t member)
+static double square_sum(const struct update *c, int64_t member)
 {
-    double sums[LANES] = {0};
+    double sums[LINE] = {0};
     for (int64_t t = member * c->tensors; t < (member + 1) * c->tensors; t++) {
         const float *g = c->gradients[t];
         int64_t i = 0;
-        for (; g && i + LANES <= c->sizes[t]; i += LANES)
-            for (int lane = 0; lane < LANES; lane++)
+        for (; g && i + LINE <= c->sizes[t]; i += LINE)
+            for (int lane = 0; lane < LINE; lane++)
                 sums[lane] += (double)g[i + lane] * g[i + lane];
         for (; g && i < c->sizes[t]; i++)
-            sums[i % LANES] += (double)g[i] * g[i];
+            sums[i % LINE] += (double)g[i] * g[i];
     }
     double sum = 0;
-    for (int lane = 0; lane < LANES; lane++)
+    for (int lane = 0; lane < LINE; lane++)
         sum += sums[lane];
     return sum;
 }
 
 /* Kingma and Ba 2015, and Loshchilov and Hutter 2019, whose decay stands apart from the gradient. */
-static void adam(const struct update_call *c, int64_t size, float *w, const float *g, float scale, float *m, float *v)
+static void adam(const struct update *c, int64_t size, float *w, const float *g, float scale, float *m, float *v)
 {
     const float slow = (float)(1 - c->slow), slower = (float)c->slower, fresh = (float)(1 - c->slower);
     const float begun = (float)c->begun, begun_slower = (float)c->begun_slower, epsilon = (float)c->epsilon;
@@ -110,7 +130,7 @@ static void adam(const struct update_call *c, int64_t size, float *w, const floa
 }
 
 /* Heavy-ball momentum, as in torch.optim.SGD. */
-static void sgd(const struct update_call *c, int64_t size, float *w, const float *g, float scale, float *velocity)
+static void sgd(const struct update *c, int64_t size, float *w, const float *g, float scale, float *velocity)
 {
     const float momentum = (float)c->slow, rate = (float)c->rate, decay = (float)c->decay;
     for (int64_t i = 0; i < size; i++) {
@@ -120,7 +140,7 @@ static void sgd(const struct update_call *c, int64_t size, float *w, const float
 }
 
 /* One update. The largest of the networks' gradient norms before clipping; if it is not finite, nothing was changed. */
-double rnncli_update(const struct update_call *c)
+double rnncli_update(const struct update *c)
 {
     double largest = 0;
     for (int64_t member = 0; member < c->members; member++) {

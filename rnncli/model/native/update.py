@@ -1,4 +1,4 @@
-"""What a training step needs beside the recurrence, on float32 tensors of the CPU: calls of step.c."""
+"""A step of an optimizer over float32 tensors of the CPU, in one call of step.c."""
 
 from __future__ import annotations
 
@@ -7,45 +7,12 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from rnncli.model.native.kernels import Library
 
-LOSSES = ("mae", "mse", "huber")  # of step.c, in its order
-OPTIMIZERS = ("adam", "adamw", "sgd")  # likewise
-_LOSS = struct.Struct("@12q")  # a ``struct loss_call``
-_UPDATE = struct.Struct("@8q8d")  # a ``struct update_call``
-
-
-def window_loss(
-    library: Library,
-    name: str,
-    outputs: Tensor,
-    window: tuple[Tensor, Tensor] | None,
-    target: Tensor,
-    known: Tensor,
-    weight: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """The losses of windows as in `tasks.losses`, and the gradient of their mean.
-
-    Args:
-        library: the kernels.
-        name: one of LOSSES.
-        outputs: (batch, steps * targets); times the window's spread plus its level they are the answers.
-        window: (batch, targets) level and spread, or None if the outputs are the answers.
-        target: (batch, steps, targets).
-        known: like target, whether it counts.
-        weight: (batch, steps, 1), or None for one each.
-
-    Returns:
-        (batch,) means over what is known, and the gradient with respect to `outputs`.
-    """
-    losses, gradient = outputs.new_empty(len(outputs)), torch.empty_like(outputs)
-    parts = [outputs, *(window or (None, None)), target, known, weight]
-    whole = [None if part is None else part.contiguous() for part in parts]
-    library.loss(_LOSS.pack(LOSSES.index(name), *target.shape, *map(_address, [*whole, losses, gradient])))
-    return losses, gradient
+OPTIMIZERS = ("adam", "adamw", "sgd")  # of step.c, in its order
+_UPDATE = struct.Struct("@8q8d")  # a ``struct update``
 
 
 class Rates(NamedTuple):

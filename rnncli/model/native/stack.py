@@ -1,0 +1,204 @@
+"""Layers, a linear head on their newest state, and a loss: forward and back in one native call.
+
+All memory that a call needs is laid out once, for batches of a shape: a ``struct pass`` of step.c over a ``struct
+call`` a layer and direction (plan.h).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnncli.model.cells import CELLS
+from rnncli.model.native import kernels
+from rnncli.model.native.layer import Layer
+from rnncli.model.scan import Weights
+
+LOSSES = ("mae", "mse", "huber")  # of step.c, in its order
+LINE = 16  # of plan.h
+_WEIGHTS = ("w_ih", "w_hh", "w_ch", "b_ih", "b_hh")  # of a ``struct call``, in the order of `Weights`
+
+
+def _structure(name: str, fields: str) -> type[Any]:
+    """A C struct of 64-bit numbers and addresses."""
+    return type(name, (ctypes.Structure,), {"_fields_": [(field, ctypes.c_int64) for field in fields.split()]})
+
+
+_Call = _structure(
+    "Call",
+    "cell relu threads reversed training batch steps inputs hidden x x_row x_step lengths y y_row y_step h0 c0 hn cn "
+    "w_ih w_hh w_ch b_ih b_hh saved scratch dy dy_row dy_step dhn dcn dx dx_row dx_step dx_add dh0 dc0 "
+    "dw_ih dw_hh dw_ch db_ih db_hh",
+)
+_Pass = _structure(
+    "Pass",
+    "set layers directions calls masks head_mask "
+    "batch features outputs levels weight bias level_weight window_level d_weight d_bias d_level_weight packed "
+    "read d_read out slope "
+    "kind steps targets level spread target known target_weight losses",
+)
+
+
+class Head(NamedTuple):
+    """Weights of the linear head: (outputs, features), (outputs,), and (outputs, levels) for the windows' levels."""
+
+    weight: Tensor
+    bias: Tensor
+    level: Tensor | None
+
+
+class Answers(NamedTuple):
+    """What the outputs are compared with.
+
+    Attributes:
+        level, spread: (batch, targets), which make answers of outputs; None if outputs are the answers.
+        target: (batch, steps, targets).
+        known: like target, whether it counts.
+        weight: (batch, steps, 1), or None for one each.
+    """
+
+    level: Tensor | None
+    spread: Tensor | None
+    target: Tensor
+    known: Tensor
+    weight: Tensor | None
+
+
+class Pass:
+    """The losses of batches of one shape, and the gradients of their mean.
+
+    Args:
+        layer: what the kernels are told of every layer.
+        weights: of each layer, of each direction; contiguous, like the head's, and where they are they stay.
+        head: the weights of the head.
+        loss: one of LOSSES.
+        shape: (batch, steps, inputs) of the input.
+
+    Attributes:
+        gradients: of the layers' weights, None where there is none, and of the head's. A call overwrites them.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        weights: Sequence[Sequence[Weights]],
+        head: Head,
+        loss: str,
+        shape: tuple[int, int, int],
+    ) -> None:
+        self._library = layer.kernels
+        self._held: list[Tensor] = []  # that what has an address stays where it is
+        self.gradients: list[Tensor | None] = []
+        self._calls = (_Call * sum(map(len, weights)))()
+        self._masks = (ctypes.c_int64 * len(weights))()
+        self._lay_out_layers(layer, weights, shape)
+        self._pass = _Pass(set=layer.kernels.index, layers=len(weights), directions=len(weights[0]), batch=shape[0])
+        self._pass.calls, self._pass.masks = ctypes.addressof(self._calls), ctypes.addressof(self._masks)
+        self._pass.kind = LOSSES.index(loss)
+        self._lay_out_head(head)
+
+    def __call__(
+        self,
+        x: Tensor,
+        level: Tensor,
+        answers: Answers,
+        masks: Sequence[Tensor | None],
+        head_mask: Tensor | None,
+    ) -> Tensor:
+        """(batch,) losses; the gradients of their mean are left in `gradients`.
+
+        Args:
+            x: (batch, steps, inputs), all of the same length.
+            level: (batch, levels) of the windows, which the head's second map reads, if there is one.
+            answers: what the outputs are compared with.
+            masks: by what the input of each layer is multiplied, but that of the first.
+            head_mask: (batch, features), by what the newest state is multiplied, or None.
+        """
+        losses = torch.empty(len(x))
+        parts = [part if part is None else part.contiguous() for part in (x, level, head_mask, *answers)]
+        call = self._pass
+        input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(_address, parts)
+        call.target, call.known, call.target_weight = rest
+        call.losses, call.steps, call.targets = losses.data_ptr(), *answers.target.shape[1:]
+        threads = torch.get_num_threads()
+        for number, own in enumerate(self._calls):
+            own.threads = threads
+            if number < call.directions:
+                own.x = input_at
+        for number, mask in enumerate(masks):
+            self._masks[number] = _address(mask)
+        self._library.step(ctypes.addressof(call))
+        return losses
+
+    def _lay_out_layers(self, layer: Layer, weights: Sequence[Sequence[Weights]], shape: tuple[int, int, int]) -> None:
+        directions, (batch, steps, inputs) = len(weights[0]), shape
+        before: Any = None
+        for number, call in enumerate(self._calls):
+            own = weights[number // directions][number % directions]
+            w_hh = own[1]
+            assert w_hh is not None
+            call.cell, call.relu = kernels.CELLS.index(layer.cell), layer.nonlinearity == "relu"
+            call.threads, call.reversed, call.training = 1, number % directions, True
+            call.batch, call.steps, call.hidden = batch, steps, w_hh.shape[1]
+            call.inputs = inputs if number < directions else directions * call.hidden
+            call.x_row, call.x_step = steps * call.inputs, call.inputs
+            for part in ("hn", "cn")[: len(CELLS[layer.cell].states)]:
+                setattr(call, part, self._room(batch * call.hidden))
+            for name, weight in zip(_WEIGHTS, own, strict=True):
+                setattr(call, name, _address(weight))
+                setattr(call, f"d{name}", self._gradient(weight))
+            if number < directions:
+                continue
+            if number % directions == 0:  # what the layer before writes, and gets back
+                between, back = (self._room(batch * steps * call.inputs) for _ in range(2))
+            before = self._calls[number - directions]
+            call.x, call.dx, call.dx_row, call.dx_step = between, back, call.x_row, call.x_step
+            call.dx_add = number % directions
+            at = 4 * (number % directions) * call.hidden
+            before.y, before.y_row, before.y_step = between + at, call.x_row, call.x_step
+            before.dy, before.dy_row, before.dy_step = back + at, call.x_row, call.x_step
+        for call in self._calls[-directions:]:
+            call.dhn = self._room(batch * call.hidden)
+        self._lay_out_memory()
+
+    def _lay_out_memory(self) -> None:
+        """What a layer saves for its way back, and scratch that all share."""
+        most, found = 0, (ctypes.c_int64 * 2)()
+        for call in self._calls:
+            for backward in (False, True):
+                self._library.sizes(bytes(call), self._library.index, backward, found)
+                most = max(most, found[1])
+                if not backward:
+                    call.saved = self._room(found[0])
+        scratch = self._room(most)
+        for call in self._calls:
+            call.scratch = scratch
+
+    def _lay_out_head(self, head: Head) -> None:
+        call = self._pass
+        call.outputs, call.features = head.weight.shape
+        call.levels = 0 if head.level is None else head.level.shape[1]
+        for name, weight in zip(("weight", "bias", "level_weight"), head, strict=True):
+            setattr(call, name, _address(weight))
+            setattr(call, f"d_{name}", self._gradient(weight))
+        outputs, features = (-(-size // LINE) * LINE for size in head.weight.shape)
+        call.packed = self._room(outputs * features)
+        call.read, call.d_read = self._room(call.batch * features), self._room(call.batch * features)
+        call.out, call.slope = self._room(call.batch * outputs), self._room(call.batch * outputs)
+
+    def _gradient(self, weight: Tensor | None) -> int:
+        self.gradients.append(None if weight is None else torch.empty_like(weight))
+        return _address(self.gradients[-1])
+
+    def _room(self, size: int) -> int:
+        """The address of so many new zeros."""
+        self._held.append(torch.zeros(size))
+        return self._held[-1].data_ptr()
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()

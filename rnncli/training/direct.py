@@ -1,0 +1,94 @@
+"""The gradient of a plain network without autograd: a small network's step is mostly its bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncli.data.windows import Batch
+from rnncli.model.backbone import dropout
+from rnncli.model.engine import native_for
+from rnncli.model.native.kernels import Library
+from rnncli.model.native.stack import LOSSES, Answers, Head, Pass
+from rnncli.model.network import Network, read_last
+from rnncli.tasks.forecasting import Forecasting
+from rnncli.tasks.regression import Regression
+from rnncli.tasks.task import Task
+from rnncli.training.gradient import Gradients
+
+_MOST = 4  # shapes of a network that memory is laid out for: whole batches, the last one of an epoch, and the like
+
+
+class DirectGradients(Gradients):
+    """`Gradients`, where a network is layers and a linear head on their newest state, in one call of the kernels.
+
+    Other networks, losses that the kernels have not, and batches of windows of several lengths go through autograd.
+    """
+
+    def __init__(self, task: Task, **named: Any) -> None:
+        super().__init__(task, **named)
+        loss = str(task.config.training.loss) if isinstance(task, Forecasting | Regression) else ""
+        self._loss = loss if loss in LOSSES else None
+        self._passes: dict[tuple[object, ...], Pass] = {}
+
+    def __call__(
+        self, members: Sequence[Network], batch: Batch, forks: Batch | None, generator: torch.Generator
+    ) -> Tensor:
+        """As `Gradients`."""
+        network = members[0]
+        library = native_for(network.backbone.engine, batch.past) if is_plain(network) else None
+        if library is None or self._loss is None or forks is not None or batch.lengths is not None:
+            return super().__call__(members, batch, forks, generator)
+        with torch.no_grad():
+            return torch.stack([self._of(library, member, batch, generator) for member in members])
+
+    def _of(self, library: Library, network: Network, batch: Batch, generator: torch.Generator) -> Tensor:
+        settings, backbone = network.settings, network.backbone
+        x = dropout(network.read(batch.past, None, batch.static)[0], settings.input_dropout, generator)
+        size, steps, inputs = x.shape
+        width = backbone.hidden_size * len(backbone.directions)
+        masks = [_mask((size, steps, width), backbone.dropout, generator) for _ in range(backbone.num_layers - 1)]
+        head_mask = _mask((size, width), settings.output_dropout, generator)
+        level, spread = (batch.level, batch.spread) if isinstance(self.task, Forecasting) else (None, None)
+        answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
+        found = self._pass(library, network, (size, steps, inputs))
+        losses = found(x, batch.level, answers, [None, *masks], head_mask)
+        for parameter, gradient in zip(_weights(network), found.gradients, strict=True):
+            if parameter is not None:
+                parameter.grad = gradient
+        return losses
+
+    def _pass(self, library: Library, network: Network, shape: tuple[int, int, int]) -> Pass:
+        """Memory for batches of this shape, and for the weights where they are now."""
+        weights = _weights(network)
+        key = (id(network), shape, *(0 if weight is None else weight.data_ptr() for weight in weights))
+        if key not in self._passes:
+            if sum(other[0] == key[0] for other in self._passes) >= _MOST:
+                self._passes.clear()
+            backbone, head = network.backbone, Head(*weights[-3:])  # type: ignore[arg-type]
+            layers = [backbone.weights(number) for number in range(backbone.num_layers)]
+            self._passes[key] = Pass(backbone.on(library), layers, head, str(self._loss), shape)
+        return self._passes[key]
+
+
+def is_plain(network: Network) -> bool:
+    """Whether a network is layers and a linear head on their newest state, which reads numbers."""
+    pieces = (network.front_end, network.segments, network.decoder, network.ahead, network.skip)
+    plain = all(piece is None for piece in pieces) and network.readout is read_last
+    return plain and not (network.sizes.categories or network.sizes.every or network.backbone.recurrent_dropout)
+
+
+def _weights(network: Network) -> list[Tensor | None]:
+    """The weights in the order of `Pass`: the layers' and the head's."""
+    assert network.head is not None
+    backbone = network.backbone
+    own = [weight for number in range(backbone.num_layers) for one in backbone.weights(number) for weight in one]
+    return [*own, network.head.weight, network.head.bias, None if network.level is None else network.level.weight]
+
+
+def _mask(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor | None:
+    """By what dropout multiplies."""
+    return dropout(torch.ones(shape), share, generator) if share else None
