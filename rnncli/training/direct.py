@@ -43,7 +43,8 @@ class DirectGradients(Gradients):
         if library is None or self._loss is None or forks is not None or batch.lengths is not None:
             return super().__call__(members, batch, forks, generator)
         with torch.no_grad():
-            return torch.stack([self._of(library, member, batch, generator) for member in members])
+            losses = [self._of(library, member, batch, generator) for member in members]
+        return losses[0][None] if len(losses) == 1 else torch.stack(losses)
 
     def _of(self, library: Library, network: Network, batch: Batch, generator: torch.Generator) -> Tensor:
         settings, backbone = network.settings, network.backbone
@@ -54,16 +55,18 @@ class DirectGradients(Gradients):
         head_mask = _mask((size, width), settings.output_dropout, generator)
         level, spread = (batch.level, batch.spread) if isinstance(self.task, Forecasting) else (None, None)
         answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
-        found = self._pass(library, network, (size, steps, inputs))
+        weights = _weights(network)
+        found = self._pass(library, network, weights, (size, steps, inputs))
         losses = found(x, batch.level, answers, [None, *masks], head_mask)
-        for parameter, gradient in zip(_weights(network), found.gradients, strict=True):
+        for parameter, gradient in zip(weights, found.gradients, strict=True):
             if parameter is not None:
                 parameter.grad = gradient
         return losses
 
-    def _pass(self, library: Library, network: Network, shape: tuple[int, int, int]) -> Pass:
+    def _pass(
+        self, library: Library, network: Network, weights: Sequence[Tensor | None], shape: tuple[int, int, int]
+    ) -> Pass:
         """Memory for batches of this shape, and for the weights where they are now."""
-        weights = _weights(network)
         key = (id(network), shape, *(0 if weight is None else weight.data_ptr() for weight in weights))
         if key not in self._passes:
             if sum(other[0] == key[0] for other in self._passes) >= _MOST:
