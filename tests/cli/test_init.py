@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from table_shapes import DAYS, ENGINES, LONG, SHAPES, Shape, as_bytes, dated, wave
@@ -143,6 +144,20 @@ def test_regression_is_only_chosen_when_it_is_asked_for(invoke, tmp_path):
     (tmp_path / "d.csv").write_bytes(ENGINES)
     assert keys_of(invoke("init", "d.csv").out)["task.kind"] == "forecasting"
     assert keys_of(invoke("init", "d.csv", "--task", "regression").out)["data.target"] == "rul"
+
+
+def test_a_column_that_gives_the_target_away_is_no_input(invoke, tmp_path):
+    random, lines = np.random.default_rng(2), ["unit,cycle,heat,left,left_30"]
+    for unit in range(12):
+        life = 50 + 5 * unit
+        lines += [
+            f"{unit},{t},{t / life + random.normal() / 5:.3f},{life - t},{min(30, life - t)}" for t in range(life)
+        ]
+    path = tmp_path / "lives.csv"
+    path.write_text("\n".join(lines) + "\n")
+    text = invoke("init", path, "--target", "left_30", "--task", "regression").out
+    assert "# not among the inputs: left: it gives left_30 away" in text
+    assert keys_of(text)["data.past"] == "heat"
 
 
 def test_the_recipe_of_each_task(invoke, tmp_path):

@@ -10,7 +10,7 @@ from tables_as_text import make_config
 
 from rnncli.config.load import load
 from rnncli.data.findings import leaks
-from rnncli.data.findings.correlation import correlation
+from rnncli.data.findings.correlation import correlation, uncut
 from rnncli.data.reading.frames import open_tables
 from rnncli.training.check import check
 
@@ -461,3 +461,27 @@ def test_two_inputs_that_make_up_the_target_ahead_are_a_leak_and_in_the_same_row
     assert "leak" not in [kind for kind, _ in _told(now, data__past="*")]
     known = _told(now, data__future=["a", "b"])
     assert ("leak", "b") in known
+
+
+# targets that were cut off
+
+
+def _lives(number, count=ROWS):
+    """Rows left of a life, and the same cut off at 40 as a target: both fall by one a row."""
+    left = np.arange(count + number, number, -1)
+    return {"left": left, "target": np.minimum(left, 40), "x": _walk(number)[:count], "slow": left / 3 + number}
+
+
+@pytest.mark.parametrize("column", ["left", "slow", "x"])
+def test_a_counter_gives_away_the_target_that_was_cut_from_it(column):
+    columns = _series("abcdef", _lives)
+    keys = {"task__kind": "regression", "task__horizon": None, "data__series": ["id"], "data__target": ["target"]}
+    told = _told(columns, **keys, data__past=[column], window__context=5)
+    assert (("leak", column) in told) == (column == "left")  # a trend like it is none: it was not counted from the end
+
+
+def test_values_at_both_ends_are_left_out_where_they_stand_for_long():
+    values = np.concatenate([np.full(30, 9.0), np.linspace(8, 2, 40), np.full(30, 1.0)])
+    assert np.array_equal(np.isnan(uncut(values)), (values == 9) | (values == 1))
+    for kept in (np.linspace(0, 1, 100), np.tile([0.0, 1.0], 50), np.full(9, np.nan)):
+        assert np.array_equal(uncut(kept), kept, equal_nan=True)

@@ -8,6 +8,8 @@ from rnncli.data.panel import Floats
 
 ALIKE = 0.9999  # from which two columns say the same
 LEAST_PAIRS = 10
+SOME = 10_000  # rows whose values are counted
+CUT = 0.05  # of the rows at one end of the values, from which the rest was cut off
 
 
 def correlation(x: Floats, y: Floats) -> Floats:
@@ -35,3 +37,17 @@ def _standard(values: Floats) -> Floats:
     moves = spread > 1e-12 * np.abs(np.where(known, values, 0)).max(0, initial=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(moves, off / spread, np.nan)
+
+
+def uncut(values: Floats) -> Floats:
+    """Values without those at the highest and lowest number, if they stand there for long: a column may be another, cut off.
+
+    Of columns with few other values nothing is taken.
+    """
+    found = values
+    for edge in (np.fmin, np.fmax):
+        at = values == edge.reduce(values)
+        if at.sum() > CUT * len(values):
+            found = np.where(at, np.nan, found)
+    others = found[:: max(1, len(found) // SOME)]
+    return found if len(np.unique(others[~np.isnan(others)])) >= 2 * LEAST_PAIRS else values

@@ -1,7 +1,7 @@
 """Inputs that give the target away, or say what another column says: found by correlation, row against shifted row.
 
 An input is taken for a linear function of another column if the values *and* their changes from row to row say so, in
-most series: two trends have like values, but not like changes.
+most series: two trends have like values, but not like changes. A target may have been cut off at its ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation
+from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation, uncut
 from rnncli.data.findings.panel import Finding
 from rnncli.data.findings.giveaways import label_leaks, one_value_a_series, series_leaks
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
@@ -111,10 +111,11 @@ def compare(
     """
     if not inputs:
         return
+    uncut_target = uncut(panel.values[:, target])
     best: dict[int, dict[int, dict[int, bool]]] = {column: {} for column in inputs}
     judged: Counter[int] = Counter()
     for series, rows in _groups(panel, len(shifts), len(inputs) * among, apart):
-        able, found = _best_shifts(panel, inputs, target, rows, np.array(shifts))
+        able, found = _best_shifts(panel, inputs, uncut_target, rows, np.array(shifts))
         judged.update(column for column, could in zip(inputs, able, strict=True) if could)
         for column, choice in zip(inputs, found, strict=True):
             if choice is not None:
@@ -143,28 +144,33 @@ def _groups(panel: Panel, shifts: int, pairs: int, apart: bool) -> Iterator[tupl
 
 
 def _best_shifts(
-    panel: Panel, inputs: Sequence[int], target: int, rows: Rows, shifts: Rows
+    panel: Panel, inputs: Sequence[int], target: Floats, rows: Rows, shifts: Rows
 ) -> tuple[NDArray[np.bool_], list[tuple[int, bool] | None]]:
     """For each input whether it could be judged, and the shift at which it fits best and whether exactly."""
     x, x_changes = panel.values[rows][:, inputs], _changes(panel, inputs, rows)
     y, y_changes = (at_shifts(panel, target, rows, shifts, changes) for changes in (False, True))
     values, changes = np.abs(correlation(x, y)), np.abs(correlation(_lively(x_changes), _lively(y_changes)))
-    score = np.where((values > ALIKE) & (changes > ALIKE_CHANGES), values + changes, 0.0)
     found: list[tuple[int, bool] | None] = []
+    same = np.zeros_like(values, dtype=bool)  # to the last digit: of a counter, whose changes tell nothing
+    for number, at in np.argwhere(values > ALIKE):
+        same[number, at] = _same(x[:, number], y[:, at])
+    score = np.where((values > ALIKE) & (same | (changes > ALIKE_CHANGES)), values + np.nan_to_num(changes), 0.0)
     for number, row in enumerate(score):
         at = int(np.argmax(row >= row.max() - 1e-7))
-        gap = np.abs(x[:, number] - y[:, at])
-        exact = bool(np.nanmax(gap, initial=0) <= 1e-9 * max(np.nanmax(np.abs(x[:, number]), initial=0), 1e-300))
-        found.append((int(shifts[at]), exact) if row[at] else None)
+        found.append((int(shifts[at]), bool(same[number, at])) if row[at] else None)
     return np.asarray(~np.isnan(values).all(axis=1)), found
 
 
-def at_shifts(panel: Panel, column: int, rows: Rows, shifts: Rows, changes: bool) -> Floats:
+def _same(x: Floats, y: Floats) -> bool:
+    """Whether two columns are equal but for rounding, wherever both are known."""
+    return bool(np.nanmax(np.abs(x - y), initial=0) <= 1e-9 * max(np.nanmax(np.abs(x), initial=0), 1e-300))
+
+
+def at_shifts(panel: Panel, values: Floats, rows: Rows, shifts: Rows, changes: bool) -> Floats:
     """(rows, shifts) values of a column so many rows on, or their changes, NaN beyond the ends of the series."""
     series = panel.series_of(rows)
     begin, end = panel.offsets[series][:, None], panel.offsets[series + 1][:, None]
     wanted = rows[:, None] + shifts
-    values = panel.values[:, column]
     safe = np.clip(wanted, 1, len(values) - 1) if changes else np.clip(wanted, 0, len(values) - 1)
     found = values[safe] - values[safe - 1] if changes else values[safe]
     return np.where((wanted >= begin + changes) & (wanted < end), found, np.nan)

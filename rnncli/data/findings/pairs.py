@@ -43,8 +43,8 @@ def _pair(panel: Panel, names: list[str], target: str, rows: Rows, shift: int) -
 
     def parts(name: str, shifts: Rows) -> tuple[Floats, Floats]:
         """(rows,) values, and their changes from row to row."""
-        position = panel.columns.index(name)
-        values, changes = (at_shifts(panel, position, rows, shifts, changes)[:, 0] for changes in (False, True))
+        own = panel.values[:, panel.columns.index(name)]
+        values, changes = (at_shifts(panel, own, rows, shifts, changes)[:, 0] for changes in (False, True))
         return values, changes
 
     wanted = parts(target, there)

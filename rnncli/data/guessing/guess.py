@@ -11,9 +11,10 @@ import pandas as pd
 
 from rnncli.data import clock
 from rnncli.data.columns import require
+from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation, uncut
 from rnncli.data.guessing.excerpt import read_cells
 from rnncli.data.reading.frames import Tables
-from rnncli.data.reading.numbers import MISSING, number_hint
+from rnncli.data.reading.numbers import MISSING, as_numbers, number_hint
 from rnncli.data.guessing.columns import Column, look_at
 from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
 from rnncli.data.guessing.season import season_of, season_shows
@@ -144,7 +145,7 @@ def _inputs(view: View, choice: Choice) -> Inputs:
     for column in view.columns:
         if column.name in choice.targets:
             continue
-        reason = _why_not(view, column)
+        reason = _why_not(view, column) or _giveaway(view, column, choice)
         if reason:
             unused.append((column.name, reason))
             explicit |= column.kind == "number"
@@ -167,6 +168,21 @@ def _why_not(view: View, column: Column) -> str:
         return "it has one word"
     if column.blank and view.series and _never_known(view.frame, column.name, view.series):
         return "some series have no value of it"
+    return ""
+
+
+def _giveaway(view: View, column: Column, choice: Choice) -> str:
+    """Of which target that stands in the same row a column is a linear function, or such a function cut off."""
+    if choice.task == "forecasting" or column.kind != "number" or column.distinct < 2 * LEAST_PAIRS:
+        return ""
+    for target in choice.targets:
+        own, other = (as_numbers(view.frame[name]).to_numpy(dtype=np.float64) for name in (column.name, target))
+        other = uncut(other)
+        known = ~(np.isnan(own) | np.isnan(other))
+        pairs = ((own, other), (np.diff(own), np.diff(other)))
+        alike = [abs(correlation(one[:, None], two[:, None])[0, 0]) > ALIKE for one, two in pairs]
+        if alike[0] and (alike[1] or np.array_equal(own[known], other[known])):
+            return f"it gives {target} away"
     return ""
 
 
