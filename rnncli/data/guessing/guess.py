@@ -20,7 +20,7 @@ from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
 from rnncli.data.guessing.season import season_of, season_shows
 from rnncli.data.guessing.task import MOST_CLASSES, Choice, View, choose, holds_labels
 from rnncli.data.guessing.time import read_time
-from rnncli.data.panel import Rows
+from rnncli.data.panel import Floats, Rows
 from rnncli.errors import DataError, Place
 
 MOSTLY = 0.9  # of the cells of a column that is meant to be numbers
@@ -179,7 +179,7 @@ def _giveaway(view: View, column: Column, choice: Choice) -> str:
         own, other = (as_numbers(view.frame[name]).to_numpy(dtype=np.float64) for name in (column.name, target))
         other = uncut(other)
         known = ~(np.isnan(own) | np.isnan(other))
-        pairs = ((own, other), (np.diff(own), np.diff(other)))
+        pairs: tuple[tuple[Floats, Floats], ...] = ((own, other), (np.diff(own), np.diff(other)))
         alike = [abs(correlation(one[:, None], two[:, None])[0, 0]) > ALIKE for one, two in pairs]
         if alike[0] and (alike[1] or np.array_equal(own[known], other[known])):
             return f"it gives {target} away"
