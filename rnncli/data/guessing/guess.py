@@ -176,14 +176,18 @@ def _giveaway(view: View, column: Column, choice: Choice) -> str:
     if choice.task == "forecasting" or column.kind != "number" or column.distinct < 2 * LEAST_PAIRS:
         return ""
     for target in choice.targets:
-        own, other = (as_numbers(view.frame[name]).to_numpy(dtype=np.float64) for name in (column.name, target))
-        other = uncut(other)
+        own = _numbers(view, column.name)
+        other = uncut(_numbers(view, target))
         known = ~(np.isnan(own) | np.isnan(other))
-        pairs: tuple[tuple[Floats, Floats], ...] = ((own, other), (np.diff(own), np.diff(other)))
+        pairs = ((own, other), (np.diff(own), np.diff(other)))
         alike = [abs(correlation(one[:, None], two[:, None])[0, 0]) > ALIKE for one, two in pairs]
         if alike[0] and (alike[1] or np.array_equal(own[known], other[known])):
             return f"it gives {target} away"
     return ""
+
+
+def _numbers(view: View, name: str) -> Floats:
+    return np.asarray(as_numbers(view.frame[name]).to_numpy(), dtype=np.float64)
 
 
 def _never_known(frame: pd.DataFrame, name: str, series: Iterable[str]) -> bool:
