@@ -71,14 +71,16 @@ class Segments(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """(batch, time, inputs) to (batch, segments, width), and the segments of each window."""
-        steps = x.new_full((len(x),), x.shape[1], dtype=torch.long) if lengths is None else lengths
-        counts = (steps + self.size - 1) // self.size
-        most = (x.shape[1] + self.size - 1) // self.size
-        places = torch.arange(most * self.size, device=x.device) + (steps - counts * self.size)[:, None]
-        places = torch.minimum(places.clamp(min=0), steps[:, None] - 1)
+        most = -(-x.shape[1] // self.size)
+        if lengths is None:
+            repeats = x[:, :1].expand(-1, most * self.size - x.shape[1], -1)
+            return torch.relu(self.embed(torch.cat([repeats, x], dim=1).view(len(x), most, -1))), None
+        counts = (lengths + self.size - 1) // self.size
+        places = torch.arange(most * self.size, device=x.device) + (lengths - counts * self.size)[:, None]
+        places = torch.minimum(places.clamp(min=0), lengths[:, None] - 1)
         taken = x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
         embedded = torch.relu(self.embed(taken.reshape(len(x), most, -1)))
-        return (embedded, None) if lengths is None else (embedded * valid_steps(embedded, counts), counts)
+        return embedded * valid_steps(embedded, counts), counts
 
 
 class ParallelDecoder(nn.Module):
