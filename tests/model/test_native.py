@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,6 +283,27 @@ def test_a_gradient_that_is_no_number_spoils_its_own_row_alone(
     (gradient,) = torch.autograd.grad(answer, x, upstream)
     assert gradient[2].isnan().any()
     assert gradient[[0, 1, 3]].isfinite().all()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="elsewhere tiny numbers cost nothing")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_gradient_that_vanishes_ends_at_zero(kind: tuple[str, str], threads: int, library: Library) -> None:
+    case = Case(*kind, 40, 30, 3, 20)
+    x, lengths, state, weights = case.tensors()
+    x.requires_grad_()
+    small = [tuple(None if tensor is None else tensor / 100 for tensor in own) for own in weights]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        output, _ = run(Layer(library, *kind), x, lengths, state, small)
+        (gradient,) = torch.autograd.grad(output[:, -1].sum() * 1e-30, x)
+    finally:
+        torch.set_num_threads(before)
+    sizes = gradient.abs()
+    assert (sizes[:, -1].amax(dim=1) > 0).all()
+    assert (sizes[:, 0] == 0).all()
+    assert (sizes[sizes > 0] >= torch.finfo(torch.float32).tiny).all()
+    assert torch.full((50,), 1e-40).mul(1).all()  # torch's own arithmetic is as it was
 
 
 @pytest.mark.parametrize("asked", ["x", "h", "weight_hh"])
