@@ -275,8 +275,16 @@ static ALWAYS void NAME(copy)(float *to, const float *from, int64_t count)
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES)
         store(to + i, load(from + i));
-    for (; i < count; i++)
-        to[i] = from[i];
+    if (count - i >= 8) { /* what is left in two pieces, which may overlap */
+        __builtin_memcpy(to + i, from + i, 32);
+        __builtin_memcpy(to + count - 8, from + count - 8, 32);
+    } else if (count - i >= 4) {
+        __builtin_memcpy(to + i, from + i, 16);
+        __builtin_memcpy(to + count - 4, from + count - 4, 16);
+    } else {
+        for (; i < count; i++)
+            to[i] = from[i];
+    }
 }
 #define copy NAME(copy)
 
@@ -324,10 +332,15 @@ static void NAME(read_step)(const struct plan *p, int64_t t, int64_t first, int6
 static void NAME(write_step)(const struct plan *p, int64_t t, int64_t first, int64_t rows, const float *next)
 {
     const struct call *c = p->call;
+    const int64_t end = c->reversed ? 0 : c->steps - 1, ahead = c->reversed ? -c->y_step : c->y_step;
     for (int64_t r = 0; r < rows; r++, next += p->row) {
         const int64_t index = p->order[first + r];
-        if (c->y)
-            copy(c->y + index * c->y_row + t * c->y_step, next + p->own_at, c->hidden);
+        if (c->y) {
+            float *y = c->y + index * c->y_row + t * c->y_step;
+            copy(y, next + p->own_at, c->hidden);
+            if (t != end)
+                fetch(y + ahead, c->hidden);
+        }
         if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
             copy(c->hn + index * c->hidden, next + p->own_at, c->hidden);
             if (p->own_at)
