@@ -1,7 +1,8 @@
 """A cell over time: layers, directions, dropout between layers, ragged batches, states in and out.
 
 There is one set of parameters, with torch.nn's names, and one meaning, computed layer by layer by one of three: the
-native kernels on the CPU, torch.nn's kernels for the cells that it has, and ``scan_layer``, which steps any cell.
+native kernels on the CPU, torch.nn's kernels for the cells that it has (not with ``recurrent_dropout``), and
+``scan_layer``, which steps any cell.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Backbone(nn.Module):
         cell: a key of CELLS.
         input_size, hidden_size, num_layers, bias, bidirectional, dropout, nonlinearity: as in torch.nn.RNN.
         recurrent_dropout: share of the state that every sequence is without in the recurrent products, at all of its
-            steps (Gal and Ghahramani 2016); it is stepped by ``scan_layer``.
+            steps (Gal and Ghahramani 2016).
         fused: whether kernels for whole sequences may serve the cells that they have.
 
     Attributes:
@@ -156,8 +157,7 @@ class Backbone(nn.Module):
             at the last valid step, backward ones at the first.
         """
         weight = self._parameter("weight_hh", "l0")
-        masked = bool(self.recurrent_dropout) and generator is not None
-        may = self._native_may and not masked and x.dim() == 3  # else torch says what is wrong
+        may = self._native_may and x.dim() == 3  # else torch says what is wrong
         library = native_for(self.engine, x, weight) if may else None
         if state is None and library is None:
             state = self.zero_state(len(x), x)
@@ -167,27 +167,27 @@ class Backbone(nn.Module):
             if layer:
                 x = dropout(x, self.dropout, generator)
             own = None if state is None else tuple(part[layer * count : (layer + 1) * count] for part in state)
-            if masked and own is not None and generator is not None:
-                masks = dropout(torch.ones_like(own[0]), self.recurrent_dropout, generator)
-                x, last = self._scan(layer, x, lengths, own, masks)
-            else:
-                x, last = self._run(library, layer, x, lengths, own)
+            masks = None
+            if self.recurrent_dropout and generator is not None:
+                masks = dropout(weight.new_ones(count, len(x), self.hidden_size), self.recurrent_dropout, generator)
+            x, last = self._run(library, layer, x, lengths, own, masks)
             final.append(last)
         return x, final[0] if self.num_layers == 1 else tuple(torch.cat(parts) for parts in zip(*final, strict=True))
 
     def _run(
-        self, library: Library | None, layer: int, x: Tensor, lengths: Tensor | None, state: State | None
+        self,
+        library: Library | None,
+        layer: int,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State | None,
+        masks: Tensor | None,
     ) -> tuple[Tensor, State]:
         if library is not None:
-            return run(self.on(library), x, lengths, state, self.weights(layer))
+            return run(self.on(library), x, lengths, state, self.weights(layer), masks)
         assert state is not None
-        if self._engines:
+        if self._engines and masks is None:
             return self._fused(layer, x, lengths, state)
-        return self._scan(layer, x, lengths, state)
-
-    def _scan(
-        self, layer: int, x: Tensor, lengths: Tensor | None, state: State, masks: Tensor | None = None
-    ) -> tuple[Tensor, State]:
         activation = ACTIVATIONS[self.nonlinearity]
         return scan_layer(self.cell, activation, x, lengths, state, self.weights(layer), masks)
 

@@ -76,7 +76,7 @@ def native_recurrence(network: Portable, library: Library) -> Recurrence:
         output = np.empty((batch, steps, hidden), np.float32)
         before = [np.ascontiguousarray(state[:, part, number]) for part in range(1 + carry)]
         after = [np.empty((batch, hidden), np.float32) for _ in before]
-        sizes = (CELLS.index(settings.cell), settings.nonlinearity == "relu", 1, 0, 0, batch, steps, inputs, hidden)
+        sizes = (CELLS.index(settings.cell), settings.nonlinearity == "relu", 1, 0, 0, batch, steps, inputs, hidden, 0)
         needed = (ctypes.c_int64 * 2)()
         library.sizes(CALL.pack(*sizes, *[0] * 34), library.index, False, needed)
         scratch = np.empty(needed[1], np.float32)

@@ -50,6 +50,8 @@ static void call_once(int64_t set)
         c.lengths = lengths;
     }
     if (any(0, 1))
+        c.mask = array(state);
+    if (any(0, 1))
         c.h0 = array(state), c.c0 = carries ? array(state) : NULL;
     c.hn = array(state), c.cn = carries ? array(state) : NULL;
     c.w_ih = array(units * c.inputs), c.w_hh = array(units * c.hidden);

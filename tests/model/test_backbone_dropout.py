@@ -8,9 +8,10 @@ from torch import Tensor
 
 from rnncli.config import schema
 from rnncli.model.backbone import Backbone, dropout
-from rnncli.model.cells import CELLS
+from rnncli.model.cells import ACTIVATIONS, CELLS
 from rnncli.model.inputs import Sizes
 from rnncli.model.network import Network
+from rnncli.model.scan import NAMES, scan_layer
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -95,6 +96,32 @@ def test_a_generator_gives_every_layer_and_call_a_mask_of_its_own(x: Tensor) -> 
     assert not torch.equal(backbone(x, generator=generator)[0], backbone(x, generator=generator)[0])
     ones = torch.ones(20, 20)
     assert not torch.equal(dropout(ones, 0.5, generator), dropout(ones, 0.5, generator))
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["zero_state", "given_state"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_masks_are_drawn_alike_whoever_computes(cell: str, given: bool, x: Tensor) -> None:
+    backbone = Backbone(cell, INPUTS, HIDDEN, 2, bidirectional=True, dropout=0.3, recurrent_dropout=0.4)
+    start = tuple(torch.randn_like(part) for part in backbone.zero_state(len(x), x))
+    masks, between, expected = seeded(3), x, []
+    for layer in range(2):
+        if layer:
+            between = dropout(between, 0.3, masks)
+        left = dropout(torch.ones(2, len(x), HIDDEN), 0.4, masks)
+        own = tuple(part[2 * layer : 2 * layer + 2] * given for part in start)
+        weights = [tuple(dict(backbone.named_parameters()).get(f"{name}_l{layer}{way}") for name in NAMES)
+                   for way in backbone.directions]  # fmt: skip
+        between, last = scan_layer(CELLS[cell], ACTIVATIONS["tanh"], between, LENGTHS, own, weights, left)
+        expected.append(last)
+    output, final = backbone(x, LENGTHS, start if given else None, generator=seeded(3))
+    actual = [output, *final, *gradients_of(output, backbone)]
+    finals = [torch.cat(parts) for parts in zip(*expected, strict=True)]
+    for ours, theirs in zip(actual, [between, *finals, *gradients_of(between, backbone)], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def gradients_of(output: Tensor, backbone: Backbone) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(output.square().sum(), list(backbone.parameters()))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -7,6 +7,7 @@ prints the largest differences, a layer.
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 from collections import defaultdict
@@ -28,7 +29,7 @@ KINDS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh"), ("
 # largest errors a layer, relative to the largest element of a tensor (of all gradients) where that is above one
 OUTPUT, GRADIENT = 1e-6, 1e-5
 SEED = 20_260
-RunLayer = Callable[[Tensor, Tensor | None, State | None, list[Weights]], tuple[Tensor, State]]
+RunLayer = Callable[[Tensor, Tensor | None, State | None, list[Weights], Tensor | None], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Case:
     Attributes:
         lengths: of the sequences; None if all are whole.
         given: whether there is an initial state; else it is zero.
+        masked: whether recurrent dropout takes a part of the states.
         form: how the kernels' tensors lie in memory, a key of FORMS.
     """
 
@@ -51,6 +53,7 @@ class Case:
     directions: int
     bias: bool
     given: bool
+    masked: bool
     lengths: tuple[int, ...] | None
     form: str
     threads: int
@@ -70,8 +73,9 @@ def drawn(random: random.Random) -> Case:
         lengths = tuple(random.choice([least, 1, random.randint(least, time), time]) for _ in range(batch))
     return Case(
         *kind, batch, time, inputs=size(20), hidden=size(50), layers=random.choice([1, 1, 2, 3]),
-        directions=random.choice([1, 2]), bias=random.random() < 0.5, given=random.random() < 0.5, lengths=lengths,
-        form=random.choice(list(FORMS)), threads=random.randint(1, 4), seed=random.getrandbits(31),
+        directions=random.choice([1, 2]), bias=random.random() < 0.5, given=random.random() < 0.5,
+        masked=random.random() < 0.3, lengths=lengths, form=random.choice(list(FORMS)), threads=random.randint(1, 4),
+        seed=random.getrandbits(31),
     )  # fmt: skip
 
 
@@ -133,10 +137,12 @@ def answers(
 
     flow, outputs, finals = leaf(x), [], []
     lengths = None if case.lengths is None else torch.tensor(case.lengths)
+    generator = torch.Generator().manual_seed(case.seed + 2)
     for state, weights in zip(states, stack, strict=True):
         own = None if state is None else tuple(leaf(tensor) for tensor in state)
         held = [tuple(leaf(tensor) for tensor in one) for one in weights]
-        flow, final = run_layer(flow, lengths, own, held)
+        kept = torch.rand(case.directions, case.batch, case.hidden, generator=generator) >= 1 / 3
+        flow, final = run_layer(flow, lengths, own, held, form((kept * 1.5).to(dtype)) if case.masked else None)
         outputs.append(flow)
         finals.extend(final)
     generator = torch.Generator().manual_seed(case.seed + 1)
@@ -149,17 +155,16 @@ def differences(case: Case, library: Library) -> dict[str, float]:
     """The largest differences of outputs, states and gradients, in shares of what is allowed to so many layers."""
     layer, activation = Layer(library, case.cell, case.nonlinearity), ACTIVATIONS[case.nonlinearity]
 
-    def kernels(x: Tensor, lengths: Tensor | None, state: State | None, weights: list[Weights]) -> tuple[Tensor, State]:
-        return run(layer, x, lengths, state, weights)
-
-    def steps(x: Tensor, lengths: Tensor | None, state: State | None, weights: list[Weights]) -> tuple[Tensor, State]:
+    def steps(
+        x: Tensor, lengths: Tensor | None, state: State | None, weights: list[Weights], masks: Tensor | None
+    ) -> tuple[Tensor, State]:
         zero = tuple(x.new_zeros(case.directions, case.batch, case.hidden) for _ in CELLS[case.cell].states)
-        return scan_layer(CELLS[case.cell], activation, x, lengths, state or zero, weights)
+        return scan_layer(CELLS[case.cell], activation, x, lengths, state or zero, weights, masks)
 
     before = torch.get_num_threads()
     torch.set_num_threads(case.threads)
     try:
-        ours = answers(case, kernels, torch.float32, FORMS[case.form])
+        ours = answers(case, functools.partial(run, layer), torch.float32, FORMS[case.form])
     finally:
         torch.set_num_threads(before)
     truth = answers(case, steps, torch.float64, torch.clone)
@@ -213,6 +218,7 @@ def test_the_cases_are_of_every_kind() -> None:
     assert any(case.batch == 1 for case in found)
     assert any(case.hidden % 2 for case in found)
     assert {case.layers for case in found} == {1, 2, 3}
+    assert {case.masked for case in found} == {True, False}
 
 
 if __name__ == "__main__":

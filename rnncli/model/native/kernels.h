@@ -258,7 +258,7 @@ static void NAME(step_forward)(const struct plan *p, int64_t rows, const float *
 {
     for (int64_t panel = 0; panel < p->panels; panel++, gates += panel_size) {
         NAME(gates_of)(p, panel, rows, now, gates);
-        const int64_t at = p->h_at + panel * p->units;
+        const int64_t at = p->own_at + panel * p->units;
         const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
                                .now = now + at, .next = next + at, .relu = (int)p->call->relu};
         switch (p->call->cell) {
@@ -275,8 +275,16 @@ static ALWAYS void NAME(copy)(float *to, const float *from, int64_t count)
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES)
         store(to + i, load(from + i));
-    for (; i < count; i++)
-        to[i] = from[i];
+    if (count - i >= 8) { /* what is left in two pieces, which may overlap */
+        __builtin_memcpy(to + i, from + i, 32);
+        __builtin_memcpy(to + count - 8, from + count - 8, 32);
+    } else if (count - i >= 4) {
+        __builtin_memcpy(to + i, from + i, 16);
+        __builtin_memcpy(to + count - 4, from + count - 4, 16);
+    } else {
+        for (; i < count; i++)
+            to[i] = from[i];
+    }
 }
 #define copy NAME(copy)
 
@@ -290,7 +298,17 @@ static void NAME(begin_part)(const struct plan *p, float *to, const float *given
         to[i] = 0.0f;
 }
 
-/* Complete the rows that a step reads: its input, and the initial state where the sequence begins. */
+static void NAME(multiply_rows)(float *to, const float *from, const float *by, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        store(to + i, load(from + i) * load(by + i));
+    for (; i < count; i++)
+        to[i] = from[i] * by[i];
+}
+
+/* Complete the rows that a step reads: its input, the initial state where the sequence begins, and what the mask leaves
+ * of the state. */
 static void NAME(read_step)(const struct plan *p, int64_t t, int64_t first, int64_t rows, float *now)
 {
     const struct call *c = p->call;
@@ -299,9 +317,13 @@ static void NAME(read_step)(const struct plan *p, int64_t t, int64_t first, int6
         now[p->x_at] = 1.0f;
         copy(now + p->x_at + 1, c->x + index * c->x_row + t * c->x_step, c->inputs);
         if (t == (c->reversed ? length_of(p, first + r) - 1 : 0)) {
-            NAME(begin_part)(p, now + p->h_at, c->h0, index);
-            if (p->h_at)
+            NAME(begin_part)(p, now + p->own_at, c->h0, index);
+            if (p->own_at)
                 NAME(begin_part)(p, now, c->c0, index);
+        }
+        if (c->mask) {
+            NAME(multiply_rows)(now + p->h_at, now + p->own_at, c->mask + index * c->hidden, c->hidden);
+            copy(now + p->h_at + c->hidden, now + p->own_at + c->hidden, p->padded - c->hidden);
         }
     }
 }
@@ -310,13 +332,18 @@ static void NAME(read_step)(const struct plan *p, int64_t t, int64_t first, int6
 static void NAME(write_step)(const struct plan *p, int64_t t, int64_t first, int64_t rows, const float *next)
 {
     const struct call *c = p->call;
+    const int64_t end = c->reversed ? 0 : c->steps - 1, ahead = c->reversed ? -c->y_step : c->y_step;
     for (int64_t r = 0; r < rows; r++, next += p->row) {
         const int64_t index = p->order[first + r];
-        if (c->y)
-            copy(c->y + index * c->y_row + t * c->y_step, next + p->h_at, c->hidden);
+        if (c->y) {
+            float *y = c->y + index * c->y_row + t * c->y_step;
+            copy(y, next + p->own_at, c->hidden);
+            if (t != end)
+                fetch(y + ahead, c->hidden);
+        }
         if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
-            copy(c->hn + index * c->hidden, next + p->h_at, c->hidden);
-            if (p->h_at)
+            copy(c->hn + index * c->hidden, next + p->own_at, c->hidden);
+            if (p->own_at)
                 copy(c->cn + index * c->hidden, next, c->hidden);
         }
     }
@@ -332,7 +359,7 @@ static void NAME(write_padding)(const struct plan *p, int64_t row)
             c->y[index * c->y_row + t * c->y_step + i] = 0.0f;
     for (int64_t i = 0; length == 0 && i < c->hidden; i++) {
         c->hn[index * c->hidden + i] = c->h0 ? c->h0[index * c->hidden + i] : 0.0f;
-        if (p->h_at)
+        if (p->own_at)
             c->cn[index * c->hidden + i] = c->c0 ? c->c0[index * c->hidden + i] : 0.0f;
     }
 }
@@ -444,8 +471,8 @@ static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t bef
         fetch(gates - p->call->batch * wide, before * wide);
         const int64_t at = panel * p->units, last = at + p->units - LANES;
         const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
-                               .now = now + p->h_at + at, 
-                               .next = (float *)next + p->h_at + at, .dh = dh + at, .dc = dc + at,
+                               .now = now + p->own_at + at,
+                               .next = (float *)next + p->own_at + at, .dh = dh + at, .dc = dc + at,
                                .valid = NAME(valid_lanes)(p->call->hidden - last), .relu = (int)p->call->relu};
         switch (p->call->cell) {
         case RNN: NAME(rnn_backward)(&s); break;
@@ -495,7 +522,7 @@ static void NAME(read_gradient)(const struct plan *p, int64_t t, int64_t first, 
         const int64_t index = p->order[first + r];
         if (t == (c->reversed ? 0 : length_of(p, first + r) - 1)) {
             NAME(begin_part)(p, dh, c->dhn, index);
-            if (p->h_at)
+            if (p->own_at)
                 NAME(begin_part)(p, dc, c->dcn, index);
         }
         if (c->dy) {
@@ -504,6 +531,17 @@ static void NAME(read_gradient)(const struct plan *p, int64_t t, int64_t first, 
             if (c->reversed ? t + 1 < c->steps : t > 0)
                 fetch(dy + (c->reversed ? c->dy_step : -c->dy_step), c->hidden);
         }
+    }
+}
+
+/* The gradient of the state before a step, from that of what the mask left of it. */
+static void NAME(unmask_gradient)(const struct plan *p, int64_t first, int64_t rows, float *dm, float *dh)
+{
+    const struct call *c = p->call;
+    for (int64_t r = 0; r < rows; r++, dm += p->padded, dh += p->padded) {
+        NAME(multiply_rows)(dm, dm, c->mask + p->order[first + r] * c->hidden, c->hidden);
+        if (dm != dh) /* gru: its state goes on beside the products too */
+            NAME(add_rows)(dh, dm, c->hidden);
     }
 }
 
@@ -549,6 +587,7 @@ static void NAME(backward)(const struct plan *p, int64_t block)
     const int64_t first = block * p->block, end = smaller(first + p->block, c->batch), wide = p->vectors * LANES;
     const int64_t used = c->cell == GRU ? 3 * LANES : wide; /* of a panel's row, what goes through one product */
     float *dh = p->dh + first * p->padded, *dc = p->dc + first * p->padded, *dx = p->dx + first * p->dx_padded;
+    float *dm = p->dm + first * p->padded;
     for (int64_t s = c->steps - 1; s >= 0; s--) {
         const int64_t t = c->reversed ? c->steps - 1 - s : s;
         const int64_t rows = smaller(p->active[t], end) - first;
@@ -560,8 +599,10 @@ static void NAME(backward)(const struct plan *p, int64_t block)
         fetch(now - c->batch * p->row, before * p->row);
         NAME(read_gradient)(p, t, first, rows, dh, dc);
         NAME(gates_backward)(p, rows, before, now, next, gates, dh, dc);
-        NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dh,
-                           p->padded, c->cell == GRU);
+        NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dm,
+                           p->padded, c->cell == GRU && !c->mask);
+        if (c->mask)
+            NAME(unmask_gradient)(p, first, rows, dm, dh);
         if (c->cell == CARRY_LSTM)
             NAME(back_through)(p, rows, gates + 3 * LANES, p->c_runs, p->pack_c, p->panels * LANES, dc, p->padded,
                                1);

@@ -25,7 +25,7 @@ FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-pthread", "-ffp-contract=off",
 _COMPILER_SECONDS = 300
 CELLS = ("rnn", "lstm", "gru", "carry_lstm")  # of plan.h, in its order
 WEIGHTS = ("weight_ih", "weight_hh", "weight_ch", "bias_ih", "bias_hh")  # of a call, likewise
-CALL = struct.Struct("@43q")  # a ``struct call``: numbers and addresses
+CALL = struct.Struct("@44q")  # a ``struct call``: numbers and addresses
 
 
 class UnavailableError(Exception):

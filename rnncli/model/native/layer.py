@@ -63,15 +63,21 @@ _spare = _Spare()
 
 
 def run(
-    layer: Layer, x: Tensor, lengths: Tensor | None, state: State | None, weights: Sequence[Weights]
+    layer: Layer,
+    x: Tensor,
+    lengths: Tensor | None,
+    state: State | None,
+    weights: Sequence[Weights],
+    masks: Tensor | None = None,
 ) -> tuple[Tensor, State]:
-    """Run a layer; gradients flow to everything that asks for them.
+    """Run a layer; gradients flow to everything that asks for them, but for the masks.
 
     Args:
         x: (batch, time, inputs).
         lengths: (batch,) valid steps, or None.
         state: initial state, each part (directions, batch, hidden); zero if None.
         weights: of each direction.
+        masks: (directions, batch, hidden) factors of the states in the recurrent products, or None.
 
     Returns:
         outputs (batch, time, directions * hidden), zero in the padding, and the final state.
@@ -81,9 +87,9 @@ def run(
     """
     tensors = [x, *(state or (None,) * len(CELLS[layer.cell].states)), *(tensor for own in weights for tensor in own)]
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        output, *final = _Run.apply(layer, lengths, *tensors)  # type: ignore[no-untyped-call]
+        output, *final = _Run.apply(layer, lengths, masks, *tensors)  # type: ignore[no-untyped-call]
     else:
-        arguments = _Arguments.of(layer, lengths, tensors)
+        arguments = _Arguments.of(layer, lengths, masks, tensors)
         output, final = _forward(arguments, buffers=None)
     return output, tuple(final)
 
@@ -94,14 +100,17 @@ class _Arguments(NamedTuple):
     layer: Layer
     x: Tensor
     lengths: Tensor | None
+    masks: Tensor | None
     state: list[Tensor | None]
     weights: list[list[Tensor | None]]
 
     @classmethod
-    def of(cls, layer: Layer, lengths: Tensor | None, tensors: Sequence[Tensor | None]) -> _Arguments:
+    def of(
+        cls, layer: Layer, lengths: Tensor | None, masks: Tensor | None, tensors: Sequence[Tensor | None]
+    ) -> _Arguments:
         x, *rest = tensors
         assert x is not None
-        _check(layer, x, lengths, rest)
+        _check(layer, x, lengths, masks, rest)
         if x.stride(2) != 1:
             x = x.contiguous()
         flat = [None if tensor is None else tensor.contiguous() for tensor in rest]
@@ -109,7 +118,9 @@ class _Arguments(NamedTuple):
         weights = [flat[start : start + len(NAMES)] for start in range(parts, len(flat), len(NAMES))]
         if lengths is not None:
             lengths = lengths.to(torch.int64).contiguous()
-        return cls(layer, x, lengths, flat[:parts], weights)
+        if masks is not None:
+            masks = masks.contiguous()
+        return cls(layer, x, lengths, masks, flat[:parts], weights)
 
     def call(self, direction: int, training: bool) -> list[int]:
         """The first fields of a ``struct call``, up to `lengths`."""
@@ -123,6 +134,7 @@ class _Arguments(NamedTuple):
             training,
             *x.shape,
             w_hh.shape[1],
+            _address(self.masks, direction),
             x.data_ptr(),
             x.stride(0),
             x.stride(1),
@@ -130,7 +142,9 @@ class _Arguments(NamedTuple):
         ]
 
 
-def _check(layer: Layer, x: Tensor, lengths: Tensor | None, rest: Sequence[Tensor | None]) -> None:
+def _check(
+    layer: Layer, x: Tensor, lengths: Tensor | None, masks: Tensor | None, rest: Sequence[Tensor | None]
+) -> None:
     """The kernels believe what they are told: nothing may reach them that would have them read elsewhere."""
     kind = CELLS[layer.cell]
     parts, count = len(kind.states), (len(rest) - len(kind.states)) // len(NAMES)
@@ -139,7 +153,7 @@ def _check(layer: Layer, x: Tensor, lengths: Tensor | None, rest: Sequence[Tenso
     hidden = weight.shape[1]
     rows = len(kind.gates) * hidden
     state, own = (count, len(x), hidden), ((rows, x.shape[-1]), (rows, hidden), (hidden, hidden), (rows,), (rows,))
-    for tensor, shape in zip(rest, (state,) * parts + own * count, strict=True):
+    for tensor, shape in zip((masks, *rest), (state,) * (1 + parts) + own * count, strict=True):
         if tensor is not None and (tensor.shape != shape or tensor.dtype != torch.float32):
             raise ValueError(f"a tensor is {tensor.dtype} {tuple(tensor.shape)}, not float32 {shape}")
     if x.dim() != 3 or not x.numel() or x.dtype != torch.float32:
@@ -156,9 +170,9 @@ def _address(tensor: Tensor | None, index: int = 0) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def _sizes(library: Library, backward: bool, *sizes: int) -> tuple[int, int]:
+def _sizes(library: Library, backward: bool, masked: bool, *sizes: int) -> tuple[int, int]:
     found = (ctypes.c_int64 * 2)()
-    library.sizes(CALL.pack(*sizes[:9], *[0] * 34), library.index, backward, found)
+    library.sizes(CALL.pack(*sizes, masked, *[0] * 34), library.index, backward, found)
     return found[0], found[1]
 
 
@@ -170,7 +184,7 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
     final = [_empty((count, len(x), hidden)) for _ in arguments.state]
     for direction, weights in enumerate(arguments.weights):
         head = arguments.call(direction, buffers is not None)
-        saved_size, scratch_size = _sizes(layer.kernels, False, *head[:9])
+        saved_size, scratch_size = _sizes(layer.kernels, False, arguments.masks is not None, *head[:9])
         saved, scratch = _spare.take(saved_size) if saved_size else None, _spare.take(scratch_size)
         call = CALL.pack(
             *head,
@@ -202,27 +216,29 @@ class _Run(torch.autograd.Function):
     """A layer as one node of the graph; a gradient of a gradient goes through torch's own operations."""
 
     @staticmethod
-    def forward(ctx: Any, layer: Layer, lengths: Tensor | None, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        arguments = _Arguments.of(layer, lengths, tensors)
+    def forward(
+        ctx: Any, layer: Layer, lengths: Tensor | None, masks: Tensor | None, *tensors: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        arguments = _Arguments.of(layer, lengths, masks, tensors)
         ctx.layer, ctx.lengths, ctx.buffers = layer, lengths, []
-        ctx.save_for_backward(*tensors)
+        ctx.save_for_backward(masks, *tensors)
         ctx.set_materialize_grads(False)
         output, final = _forward(arguments, ctx.buffers)
         return output, *final
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        tensors = ctx.saved_tensors
+        masks, *tensors = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return None, None, *_through_torch(ctx, tensors, gradients)
-        arguments = _Arguments.of(ctx.layer, ctx.lengths, tensors)
+            return None, None, None, *_through_torch(ctx, masks, tensors, gradients)
+        arguments = _Arguments.of(ctx.layer, ctx.lengths, masks, tensors)
         if ctx.buffers is None:  # used up by an earlier pass through a retained graph
             ctx.buffers = []
             _forward(arguments, ctx.buffers)
         buffers, ctx.buffers = ctx.buffers, None
-        found = _backward(arguments, buffers, gradients, ctx.needs_input_grad[2:])
+        found = _backward(arguments, buffers, gradients, ctx.needs_input_grad[3:])
         _spare.give(*buffers)
-        return None, None, *found
+        return None, None, None, *found
 
 
 def _backward(
@@ -238,7 +254,7 @@ def _backward(
         own = [None if weight is None else _empty(weight.shape) for weight in weights]
         hidden = own[1].shape[1]  # type: ignore[union-attr]
         head = arguments.call(direction, True)
-        scratch = _spare.take(_sizes(library, True, *head[:9])[1])
+        scratch = _spare.take(_sizes(library, True, arguments.masks is not None, *head[:9])[1])
         call = CALL.pack(
             *head,
             *[0] * 7,
@@ -263,7 +279,9 @@ def _state_shape(arguments: _Arguments) -> tuple[int, int, int]:
     return len(arguments.weights), len(arguments.x), arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
 
 
-def _through_torch(ctx: Any, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Any]:
+def _through_torch(
+    ctx: Any, masks: Tensor | None, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor | None]
+) -> list[Any]:
     """The same gradients with a graph of their own, for whoever differentiates them again."""
     layer: Layer = ctx.layer
     x, *rest = tensors
@@ -272,10 +290,11 @@ def _through_torch(ctx: Any, tensors: Sequence[Tensor | None], gradients: Sequen
     weights = [tuple(rest[start : start + len(NAMES)]) for start in range(parts, len(rest), len(NAMES))]
     zero = x.new_zeros(len(weights), len(x), weights[0][1].shape[1])  # type: ignore[union-attr]
     state = tuple(zero if part is None else part for part in rest[:parts])
-    output, final = scan_layer(CELLS[layer.cell], ACTIVATIONS[layer.nonlinearity], x, ctx.lengths, state, weights)
+    activation = ACTIVATIONS[layer.nonlinearity]
+    output, final = scan_layer(CELLS[layer.cell], activation, x, ctx.lengths, state, weights, masks)
     given = [(answer, g) for answer, g in zip((output, *final), gradients, strict=True) if g is not None]
-    asked = [t for t, needed in zip(tensors, ctx.needs_input_grad[2:], strict=True) if needed and t is not None]
+    asked = [t for t, needed in zip(tensors, ctx.needs_input_grad[3:], strict=True) if needed and t is not None]
     answers, weights_of_answers = [list(column) for column in zip(*given, strict=True)]
     found = iter(torch.autograd.grad(answers, asked, weights_of_answers, create_graph=True, allow_unused=True))
     return [next(found) if needed and t is not None else None
-            for t, needed in zip(tensors, ctx.needs_input_grad[2:], strict=True)]  # fmt: skip
+            for t, needed in zip(tensors, ctx.needs_input_grad[3:], strict=True)]  # fmt: skip

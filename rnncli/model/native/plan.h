@@ -13,6 +13,7 @@ enum cell { RNN, LSTM, GRU, CARRY_LSTM };
 struct call {
     int64_t cell, relu, threads, reversed, training;
     int64_t batch, steps, inputs, hidden;
+    const float *mask; /* (batch, hidden) factors of the state in the recurrent products, or null */
     const float *x; /* (batch, steps, inputs) */
     int64_t x_row, x_step;
     const int64_t *lengths; /* (batch,) valid steps, or null */
@@ -44,14 +45,16 @@ struct chunk {
 };
 
 /* Rows of the batch are sorted by length, longest first, so that the valid rows of a step are the first ones.
- * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads.
+ * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads. With a mask
+ * it is [carry | h | what the mask leaves of h | 1 | x].
  * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients. A panel is `lanes` units of
  * every gate, or `vectors * lanes` units where there is one gate alone. */
 struct plan {
     const struct call *call;
     int64_t lanes, vectors, units; /* floats in a vector; vectors of a row in a panel; units of a panel */
     int64_t panels, padded;        /* panels * units = padded >= hidden */
-    int64_t row, h_at, x_at;       /* floats of a row, and where in it h and the constant 1 before x are */
+    int64_t row, own_at;           /* floats of a row, and where in it h is, */
+    int64_t h_at, x_at;            /* what the products read of it, and the constant 1 before x */
     int64_t row_slots, gate_slots; /* steps kept: all for training, else what the next step needs */
     int64_t block, blocks;         /* rows that one thread takes through all steps at a time */
     int64_t pieces, piece;         /* the columns of a weight gradient are cut so that caches hold what they read, */
@@ -60,6 +63,7 @@ struct plan {
     float *pack_h, *pack_x, *pack_c; /* weights, or transposed weights, or the gradients of weights, by panels */
     float *grad_h, *grad_x, *grad_c;
     float *dh, *dc, *dx; /* gradients of the state and the input of one step, (batch, padded) */
+    float *dm;           /* of what the products read of h: dh, or memory of its own */
     int64_t dx_padded;
     struct run *h_runs, *c_runs, *time_runs;
     struct chunk *chunks; /* of time_runs */

@@ -191,7 +191,8 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->units = abreast * lanes;
     p->panels = vectors_of_units / abreast;
     p->padded = p->panels * p->units;
-    p->h_at = carries ? p->padded : 0;
+    p->own_at = carries ? p->padded : 0;
+    p->h_at = p->own_at + (c->mask ? p->padded : 0);
     p->x_at = p->h_at + p->padded;
     p->row = (rounded_up(p->x_at + 1 + c->inputs, 16) / 16 | 1) * 16; /* an odd number of lines: rows spread over sets */
     p->row_slots = c->training ? c->steps + 1 : 2;
@@ -233,6 +234,7 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->dh = carve(&scratch, &sizes[1], c->batch * p->padded);
     p->dc = carve(&scratch, &sizes[1], c->batch * p->padded);
     p->dx = carve(&scratch, &sizes[1], c->batch * p->dx_padded);
+    p->dm = gru && c->mask ? carve(&scratch, &sizes[1], c->batch * p->padded) : p->dh;
     const int64_t floats_a_run = sizeof(struct run) / sizeof(float);
     const int64_t most_runs = c->steps + c->steps * c->batch / p->chunk_steps + 2;
     p->time_runs = carve(&scratch, &sizes[1], most_runs * floats_a_run);
@@ -466,10 +468,19 @@ struct task {
     void (*work)(const struct plan *, int64_t);
 };
 
+/* Meanwhile numbers below the smallest normal one are zeros, whatever the thread is set to: a gradient that vanishes on
+ * its way back through time would cost a hundred cycles an operation. */
 static void do_task(const void *context, int64_t index)
 {
     const struct task *task = context;
+#ifdef __x86_64__
+    const unsigned int before = _mm_getcsr();
+    _mm_setcsr(before | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
+#endif
     task->work(task->plan, index);
+#ifdef __x86_64__
+    _mm_setcsr(before);
+#endif
 }
 
 static void in_parallel(const struct plan *p, void (*work)(const struct plan *, int64_t), int64_t tasks)

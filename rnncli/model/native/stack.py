@@ -30,8 +30,8 @@ def _structure(name: str, fields: str) -> type[Any]:
 
 _Call = _structure(
     "Call",
-    "cell relu threads reversed training batch steps inputs hidden x x_row x_step lengths y y_row y_step h0 c0 hn cn "
-    "w_ih w_hh w_ch b_ih b_hh saved scratch dy dy_row dy_step dhn dcn dx dx_row dx_step dx_add dh0 dc0 "
+    "cell relu threads reversed training batch steps inputs hidden mask x x_row x_step lengths y y_row y_step "
+    "h0 c0 hn cn w_ih w_hh w_ch b_ih b_hh saved scratch dy dy_row dy_step dhn dcn dx dx_row dx_step dx_add dh0 dc0 "
     "dw_ih dw_hh dw_ch db_ih db_hh",
 )
 _Pass = _structure(
