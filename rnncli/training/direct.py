@@ -12,7 +12,7 @@ from rnncli.data.windows import Batch
 from rnncli.model.backbone import dropout
 from rnncli.model.engine import native_for
 from rnncli.model.native.kernels import Library
-from rnncli.model.native.stack import LOSSES, Answers, Head, Pass
+from rnncli.model.native.stack import LOSSES, Answers, Head, Masks, Pass
 from rnncli.model.network import Network, read_last
 from rnncli.tasks.forecasting import Forecasting
 from rnncli.tasks.regression import Regression
@@ -47,33 +47,28 @@ class DirectGradients(Gradients):
         return losses[0][None] if len(losses) == 1 else torch.stack(losses)
 
     def _of(self, library: Library, network: Network, batch: Batch, generator: torch.Generator) -> Tensor:
-        settings, backbone = network.settings, network.backbone
-        x = dropout(network.read(batch.past, None, batch.static)[0], settings.input_dropout, generator)
-        size, steps, inputs = x.shape
-        width = backbone.hidden_size * len(backbone.directions)
-        masks = [_mask((size, steps, width), backbone.dropout, generator) for _ in range(backbone.num_layers - 1)]
-        head_mask = _mask((size, width), settings.output_dropout, generator)
+        x = dropout(network.read(batch.past, None, batch.static)[0], network.settings.input_dropout, generator)
+        masks = _masks(network, x, generator)
         level, spread = (batch.level, batch.spread) if isinstance(self.task, Forecasting) else (None, None)
         answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
         weights = _weights(network)
-        found = self._pass(library, network, weights, (size, steps, inputs))
-        losses = found(x, batch.level, answers, [None, *masks], head_mask)
-        for parameter, gradient in zip(weights, found.gradients, strict=True):
+        losses_of = self._pass(library, network, weights, x)
+        losses = losses_of(x, batch.level, answers, masks)
+        for parameter, gradient in zip(weights, losses_of.gradients, strict=True):
             if parameter is not None:
                 parameter.grad = gradient
         return losses
 
-    def _pass(
-        self, library: Library, network: Network, weights: Sequence[Tensor | None], shape: tuple[int, int, int]
-    ) -> Pass:
-        """Memory for batches of this shape, and for the weights where they are now."""
-        key = (id(network), shape, *(0 if weight is None else weight.data_ptr() for weight in weights))
+    def _pass(self, library: Library, network: Network, weights: Sequence[Tensor | None], x: Tensor) -> Pass:
+        """Memory for inputs of this shape, and for the weights where they are now."""
+        key = (id(network), x.shape, *(0 if weight is None else weight.data_ptr() for weight in weights))
         if key not in self._passes:
             if sum(other[0] == key[0] for other in self._passes) >= _MOST:
                 self._passes.clear()
             backbone, head = network.backbone, Head(*weights[-3:])  # type: ignore[arg-type]
             layers = [backbone.weights(number) for number in range(backbone.num_layers)]
-            self._passes[key] = Pass(backbone.on(library), layers, head, str(self._loss), shape)
+            masked = backbone.recurrent_dropout > 0
+            self._passes[key] = Pass(backbone.on(library), layers, head, str(self._loss), x.shape, masked=masked)
         return self._passes[key]
 
 
@@ -81,7 +76,7 @@ def is_plain(network: Network) -> bool:
     """Whether a network is layers and a linear head on their newest state, which reads numbers."""
     pieces = (network.front_end, network.segments, network.decoder, network.ahead, network.skip)
     plain = all(piece is None for piece in pieces) and network.readout is read_last
-    return plain and not (network.sizes.categories or network.sizes.every or network.backbone.recurrent_dropout)
+    return plain and not (network.sizes.categories or network.sizes.every)
 
 
 def _weights(network: Network) -> list[Tensor | None]:
@@ -92,6 +87,18 @@ def _weights(network: Network) -> list[Tensor | None]:
     return [*own, network.head.weight, network.head.bias, None if network.level is None else network.level.weight]
 
 
+def _masks(network: Network, x: Tensor, generator: torch.Generator) -> Masks:
+    """The masks of dropout, drawn in the order of `Network.forward`."""
+    backbone, settings = network.backbone, network.settings
+    size, steps, directions, hidden = *x.shape[:2], len(backbone.directions), backbone.hidden_size
+    inputs: list[Tensor | None] = []
+    states: list[Tensor | None] = []
+    for layer in range(backbone.num_layers):
+        share = backbone.dropout if layer else 0.0
+        inputs.append(_mask((size, steps, directions * hidden), share, generator))
+        states.append(_mask((directions, size, hidden), backbone.recurrent_dropout, generator))
+    return Masks(inputs, states, _mask((size, directions * hidden), settings.output_dropout, generator))
+
+
 def _mask(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor | None:
-    """By what dropout multiplies."""
     return dropout(torch.ones(shape), share, generator) if share else None

@@ -36,7 +36,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "two layers": {"model": {"num_layers": 2}},
     "two directions": {"model": {"bidirectional": True, "bias": False}},
     "all dropouts": {"model": {"num_layers": 3, "bidirectional": True, "hidden_size": 19, "dropout": 0.3,
-                               "input_dropout": 0.2, "output_dropout": 0.2}},
+                               "input_dropout": 0.2, "output_dropout": 0.2, "recurrent_dropout": 0.2}},
     "several networks": {"training": {"seeds": 2}},
     "gaps": {"data": {"missing": "mask"}},
     "wide layers": {"model": {"hidden_size": 40}, "task": {"horizon": 24}},

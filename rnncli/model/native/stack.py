@@ -68,6 +68,20 @@ class Answers(NamedTuple):
     weight: Tensor | None
 
 
+class Masks(NamedTuple):
+    """Factors of what dropout thins out, or None.
+
+    Attributes:
+        inputs: (batch, steps, inputs) of each layer; of the first none.
+        states: (directions, batch, hidden) of each layer, in the recurrent products.
+        features: (batch, features) that the head reads.
+    """
+
+    inputs: Sequence[Tensor | None]
+    states: Sequence[Tensor | None]
+    features: Tensor | None
+
+
 class Pass:
     """The losses of batches of one shape, and the gradients of their mean.
 
@@ -77,6 +91,7 @@ class Pass:
         head: the weights of the head.
         loss: one of LOSSES.
         shape: (batch, steps, inputs) of the input.
+        masked: whether there will be masks of the states.
 
     Attributes:
         gradients: of the layers' weights, None where there is none, and of the head's. A call overwrites them.
@@ -88,12 +103,16 @@ class Pass:
         weights: Sequence[Sequence[Weights]],
         head: Head,
         loss: str,
-        shape: tuple[int, int, int],
+        shape: Sequence[int],
+        *,
+        masked: bool,
     ) -> None:
         self._library = layer.kernels
         self._held: list[Tensor] = []  # that what has an address stays where it is
         self.gradients: list[Tensor | None] = []
         self._calls = (_Call * sum(map(len, weights)))()
+        for call in self._calls:
+            call.mask = masked  # no address yet, but room for what it leaves of the state
         self._masks = (ctypes.c_int64 * len(weights))()
         self._lay_out_layers(layer, weights, shape)
         self._pass = _Pass(set=layer.kernels.index, layers=len(weights), directions=len(weights[0]), batch=shape[0])
@@ -101,40 +120,32 @@ class Pass:
         self._pass.kind = LOSSES.index(loss)
         self._lay_out_head(head)
 
-    def __call__(
-        self,
-        x: Tensor,
-        level: Tensor,
-        answers: Answers,
-        masks: Sequence[Tensor | None],
-        head_mask: Tensor | None,
-    ) -> Tensor:
+    def __call__(self, x: Tensor, level: Tensor, answers: Answers, masks: Masks) -> Tensor:
         """(batch,) losses; the gradients of their mean are left in `gradients`.
 
         Args:
             x: (batch, steps, inputs), all of the same length.
             level: (batch, levels) of the windows, which the head's second map reads, if there is one.
             answers: what the outputs are compared with.
-            masks: by what the input of each layer is multiplied, but that of the first.
-            head_mask: (batch, features), by what the newest state is multiplied, or None.
+            masks: of dropout.
         """
         losses = torch.empty(len(x))
-        parts = [part if part is None else part.contiguous() for part in (x, level, head_mask, *answers)]
+        parts = [part if part is None else part.contiguous() for part in (x, level, masks.features, *answers)]
         call = self._pass
         input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(_address, parts)
         call.target, call.known, call.target_weight = rest
         call.losses, call.steps, call.targets = losses.data_ptr(), *answers.target.shape[1:]
-        threads = torch.get_num_threads()
+        threads, directions = torch.get_num_threads(), call.directions
         for number, own in enumerate(self._calls):
-            own.threads = threads
-            if number < call.directions:
+            state = masks.states[number // directions]
+            own.threads, own.mask = threads, 0 if state is None else state[number % directions].data_ptr()
+            if number < directions:
                 own.x = input_at
-        for number, mask in enumerate(masks):
-            self._masks[number] = _address(mask)
+        self._masks[:] = [_address(mask) for mask in masks.inputs]
         self._library.step(ctypes.addressof(call))
         return losses
 
-    def _lay_out_layers(self, layer: Layer, weights: Sequence[Sequence[Weights]], shape: tuple[int, int, int]) -> None:
+    def _lay_out_layers(self, layer: Layer, weights: Sequence[Sequence[Weights]], shape: Sequence[int]) -> None:
         directions, (batch, steps, inputs) = len(weights[0]), shape
         before: Any = None
         for number, call in enumerate(self._calls):
