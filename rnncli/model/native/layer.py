@@ -251,7 +251,7 @@ def _backward(
     state = [_empty(_state_shape(arguments)) if need else None for need in needed[1 : 1 + len(arguments.state)]]
     found = [dx, *state]
     for direction, weights in enumerate(arguments.weights):
-        own = [None if weight is None else _empty(weight.shape) for weight in weights]
+        own = [None if weight is None else torch.empty_like(weight) for weight in weights]
         hidden = own[1].shape[1]  # type: ignore[union-attr]
         head = arguments.call(direction, True)
         scratch = _spare.take(_sizes(library, True, arguments.masks is not None, *head[:9])[1])
