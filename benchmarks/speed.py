@@ -28,6 +28,7 @@ from timing.measure import Options, cores, processor
 
 PARTS = {  # module: heading
     "steps": "Steps of a layer",
+    "training": "Training steps",
     "runs": "Whole runs",
     "startup": "Start-up",
     "streaming": "Streams",

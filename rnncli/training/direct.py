@@ -32,43 +32,60 @@ class DirectGradients(Gradients):
         super().__init__(task, **named)
         loss = str(task.config.training.loss) if isinstance(task, Forecasting | Regression) else ""
         self._loss = loss if loss in LOSSES else None
-        self._passes: dict[tuple[object, ...], Pass] = {}
+        self._found: dict[int, _Plain | None] = {}
 
     def __call__(
         self, members: Sequence[Network], batch: Batch, forks: Batch | None, generator: torch.Generator
     ) -> Tensor:
         """As `Gradients`."""
-        network = members[0]
-        library = native_for(network.backbone.engine, batch.past) if is_plain(network) else None
-        if library is None or self._loss is None or forks is not None or batch.lengths is not None:
+        plain = [self._plain(member) for member in members] if forks is None and batch.lengths is None else []
+        library = native_for(members[0].backbone.engine, batch.past) if plain and None not in plain else None
+        if library is None:
             return super().__call__(members, batch, forks, generator)
         with torch.no_grad():
-            losses = [self._of(library, member, batch, generator) for member in members]
+            losses = [own.losses(library, batch, generator) for own in plain if own is not None]
         return losses[0][None] if len(losses) == 1 else torch.stack(losses)
 
-    def _of(self, library: Library, network: Network, batch: Batch, generator: torch.Generator) -> Tensor:
-        x = dropout(network.read(batch.past, None, batch.static)[0], network.settings.input_dropout, generator)
-        masks = _masks(network, x, generator)
-        level, spread = (batch.level, batch.spread) if isinstance(self.task, Forecasting) else (None, None)
+    def _plain(self, network: Network) -> _Plain | None:
+        if id(network) not in self._found:
+            served = self._loss is not None and is_plain(network)
+            shifted = isinstance(self.task, Forecasting)
+            self._found[id(network)] = _Plain(network, str(self._loss), shifted) if served else None
+        return self._found[id(network)]
+
+
+class _Plain:
+    """A plain network, and the memory for its steps."""
+
+    def __init__(self, network: Network, loss: str, shifted: bool) -> None:
+        self._network, self._loss, self._shifted = network, loss, shifted
+        self._weights = _weights(network)
+        self._passes: dict[tuple[object, ...], Pass] = {}
+
+    def losses(self, library: Library, batch: Batch, generator: torch.Generator) -> Tensor:
+        """(batch,) losses, whose mean has left its gradient in the weights."""
+        network = self._network
+        x = network.read(batch.past, None, batch.static)[0] if network.sizes.static else batch.past
+        x = dropout(x, network.settings.input_dropout, generator)
+        level, spread = (batch.level, batch.spread) if self._shifted else (None, None)
         answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
-        weights = _weights(network)
-        losses_of = self._pass(library, network, weights, x)
-        losses = losses_of(x, batch.level, answers, masks)
-        for parameter, gradient in zip(weights, losses_of.gradients, strict=True):
-            if parameter is not None:
-                parameter.grad = gradient
+        losses_of = self._pass(library, x)
+        losses = losses_of(x, batch.level, answers, _masks(network, x, generator))
+        for weight, gradient in zip(self._weights, losses_of.gradients, strict=True):
+            if weight is not None:
+                weight.grad = gradient
         return losses
 
-    def _pass(self, library: Library, network: Network, weights: Sequence[Tensor | None], x: Tensor) -> Pass:
+    def _pass(self, library: Library, x: Tensor) -> Pass:
         """Memory for inputs of this shape, and for the weights where they are now."""
-        key = (id(network), x.shape, *(0 if weight is None else weight.data_ptr() for weight in weights))
+        key = (x.shape, *(0 if weight is None else weight.data_ptr() for weight in self._weights))
         if key not in self._passes:
-            if sum(other[0] == key[0] for other in self._passes) >= _MOST:
+            if len(self._passes) >= _MOST:
                 self._passes.clear()
-            backbone, head = network.backbone, Head(*weights[-3:])  # type: ignore[arg-type]
+            backbone, head = self._network.backbone, Head(*self._weights[-3:])  # type: ignore[arg-type]
             layers = [backbone.weights(number) for number in range(backbone.num_layers)]
             masked = backbone.recurrent_dropout > 0
-            self._passes[key] = Pass(backbone.on(library), layers, head, str(self._loss), x.shape, masked=masked)
+            self._passes[key] = Pass(backbone.on(library), layers, head, self._loss, x.shape, masked=masked)
         return self._passes[key]
 
 

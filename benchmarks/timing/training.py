@@ -1,0 +1,165 @@
+"""Training steps: rnncli's, on its native kernels and through autograd, beside a plain script of torch.nn.
+
+A step is all that training does from one loss to the next: the windows are gathered, the gradient computed and
+clipped, the weights changed. The script has its windows on the device as a tensor, torch's fused Adam, and waits for
+nothing. Series and shapes are ETTh1's: 7 columns, a horizon of 24. On the CPU all is done by one thread, whose time
+is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from rnncli.config.document import Document
+from rnncli.config.load import check
+from rnncli.data.reading.frames import open_tables
+from rnncli.model.cells import CELLS
+from rnncli.training.fit import StepDone
+from rnncli.training.prepare import Prepared, prepare
+from rnncli.training.request import Watch
+from rnncli.training.train import train_unsaved
+
+from timing.measure import Options, geometric_mean, median, progress, table
+
+COMMAND = "python benchmarks/speed.py --only training"
+COLUMNS, HORIZON, ROWS = 7, 24, 8000
+FIRST = 10  # steps that are not counted
+ROUNDS = 3
+Timing = Callable[[], float]
+
+
+class Step(NamedTuple):
+    """One line of a table."""
+
+    cell: str
+    hidden: int
+    batch: int = 32
+    context: int = 96
+
+
+def run(options: Options) -> str:
+    """The section of this part."""
+    torch.set_num_threads(1)
+    steps, file = 20 if options.quick else 100, series(options)
+    rows, gains = [], []
+    for step in grid(options.quick):
+        found = in_turn({
+            "script": script(step, steps, "cpu"),
+            "autograd": ours(file, step, steps, "torch", "cpu"),
+            "native": ours(file, step, steps, "auto", "cpu"),
+        })  # fmt: skip
+        progress(step, found)
+        others = [found.get(name) for name in ("script", "autograd")]
+        beside = [cell for other in others for cell in _beside(other, found["native"])]
+        rows.append((*step, f"{found['native']:.2f}", *beside))
+        gains += [found["script"] / found["native"]] if "script" in found else []
+    head = ("cell", "hidden", "batch", "context", "rnncli ms", "script ms", "gain", "on torch ms", "gain")
+    mean = f"Geometric mean of the gains over the script: {geometric_mean(gains):.2f}."
+    return f"One thread; milliseconds of CPU. {mean}\n\n{table(head, rows)}\n"
+
+
+def _beside(other: float | None, own: float) -> tuple[str, str]:
+    return ("–", "–") if other is None else (f"{other:.2f}", f"{other / own:.2f}")
+
+
+def grid(quick: bool) -> Iterator[Step]:
+    """Cells and hidden sizes, then a long window, whose gradients vanish on their way back."""
+    for cell in CELLS:
+        yield from (Step(cell, hidden) for hidden in ((64,) if quick else (32, 64, 128)))
+        if not quick:
+            yield Step(cell, 64, context=336)
+
+
+def series(options: Options) -> str:
+    """A file of random walks."""
+    file = options.work / "walks.csv"
+    values = np.random.default_rng(0).normal(size=(ROWS, COLUMNS)).cumsum(axis=0)
+    pd.DataFrame(values, columns=[f"x{n}" for n in range(COLUMNS)]).to_csv(file, index=False)
+    return str(file)
+
+
+def in_turn(kinds: Mapping[str, Timing | None]) -> dict[str, float]:
+    """Medians of those that there are, which take turns."""
+    taken: dict[str, list[float]] = {kind: [] for kind, timing in kinds.items() if timing is not None}
+    for _ in range(ROUNDS):
+        for kind, values in taken.items():
+            timing = kinds[kind]
+            assert timing is not None
+            values.append(timing())
+    return {kind: median(values) for kind, values in taken.items()}
+
+
+def ours(file: str, step: Step, steps: int, engine: str, device: str) -> Timing:
+    """A function that trains for some steps and gives the median milliseconds of one."""
+    keys: dict[str, Any] = {
+        "data": {"path": file, "target": [f"x{n}" for n in range(COLUMNS)]},
+        "task": {"kind": "forecasting", "horizon": HORIZON},
+        "window": {"context": step.context},
+        "split": {"validation": 0, "test": 0},
+        "model": {"cell": step.cell, "hidden_size": step.hidden},
+        "training": {"epochs": 1, "steps_per_epoch": steps + FIRST, "batch_size": step.batch, "engine": engine,
+                     "device": device, "threads": 1},
+    }  # fmt: skip
+    data: Prepared = prepare(check(Document(keys, {})), open_tables(file))
+    clock = time.perf_counter if device == "cuda" else time.thread_time
+
+    def train() -> float:
+        stamps: list[float] = []
+
+        def event(what: object) -> None:
+            if isinstance(what, StepDone):
+                stamps.append(clock())
+
+        train_unsaved(data, torch.device(device), Watch(lambda fit, state: None, event, lambda text: None))
+        return 1000 * median(after - before for before, after in pairwise(stamps[FIRST:]))
+
+    return train
+
+
+def script(step: Step, steps: int, device: str) -> Timing | None:
+    """A plain loop of torch.nn over windows that are ready on the device, for the cells that torch has."""
+    if not hasattr(nn, step.cell.upper()):
+        return None
+    torch.manual_seed(0)
+    layer = getattr(nn, step.cell.upper())(COLUMNS, step.hidden, batch_first=True).to(device)
+    head = nn.Linear(step.hidden, HORIZON * COLUMNS).to(device)
+    parameters = [*layer.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, fused=True)
+    values = torch.randn(ROWS, COLUMNS, device=device)
+    windows = values.unfold(0, step.context + HORIZON, 1).transpose(1, 2)
+
+    def update() -> None:
+        chosen = windows[torch.randint(len(windows), (step.batch,), device=device)]
+        output, _ = layer(chosen[:, : step.context])
+        loss = (head(output[:, -1]).view(step.batch, HORIZON, COLUMNS) - chosen[:, step.context :]).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+    def on_cuda() -> float:
+        for _ in range(FIRST):
+            update()
+        torch.cuda.synchronize()
+        begun = time.perf_counter()
+        for _ in range(steps):
+            update()
+        torch.cuda.synchronize()
+        return 1000 * (time.perf_counter() - begun) / steps
+
+    def on_cpu() -> float:
+        stamps = []
+        for _ in range(steps + FIRST):
+            update()
+            stamps.append(time.thread_time())
+        return 1000 * median(after - before for before, after in pairwise(stamps[FIRST:]))
+
+    return on_cuda if device == "cuda" else on_cpu
