@@ -39,7 +39,7 @@ PLAIN: dict[str, dict[str, Any]] = {
                                "input_dropout": 0.2, "output_dropout": 0.2, "recurrent_dropout": 0.2}},
     "several networks": {"training": {"seeds": 2}},
     "gaps": {"data": {"missing": "mask"}},
-    "values of the series": {"data": {"series": "s", "static": ["k"]}},
+    "values of the series": {"data": {"series": "half", "static": ["k"]}},
     "wide layers": {"model": {"hidden_size": 40}, "task": {"horizon": 24}},
     "regression": {"task": {"kind": "regression", "horizon": None},
                    "data": {"target": "y", "past": ["x", "z"], "series": "s"}},
@@ -59,7 +59,8 @@ def fitting(values: dict[str, Any], folder: Path) -> tuple[Fit, Any]:
     frame = pd.DataFrame(random.normal(size=(160, 3)).cumsum(0).round(3), columns=["y", "x", "z"])
     frame["w"] = random.uniform(0.5, 2, size=160).round(2)
     frame["s"] = frame.index // 20
-    frame["k"] = frame["s"] % 3 + 0.5
+    frame["half"] = frame.index // 80
+    frame["k"] = frame["half"] + 0.5
     if values["data"].get("missing"):
         frame.loc[frame.index % 6 == 3, "y"] = np.nan
     data = prepared(frame, folder, values)
