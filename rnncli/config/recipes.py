@@ -101,7 +101,7 @@ REASONS: dict[str, str] = {
     "panel: model.segment": "the recurrence reads a season at a time",
     "model.decoder": "all segments of the horizon at once, so that errors do not add up",
     "panel: model.skip": 'training begins at the forecast "as a season ago"',
-    "long_horizon: model.skip": "a linear map in closed form goes around; the rest is learned",
+    "long_horizon: model.skip": "a linear map in closed form has a share of the answer",
     "model.recurrent_dropout": "share of the state left out of its own update, against learning by heart",
     "model.output_dropout": "share dropped before the answer, against learning by heart",
     "training.epochs": "passes over the training windows",

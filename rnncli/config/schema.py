@@ -129,8 +129,9 @@ class Model(Section):
     )
     skip: Literal["none", "linear", "seasonal"] = Field(
         "none",
-        description="A path around the recurrence: a linear map in closed form, or the season before with a learned "
-        "linear map. The network learns what is left.",
+        description="A path around the recurrence. linear: a linear map in closed form; its share of the answer, and "
+        "the network's, follow from the validation part. seasonal: the season before and a learned linear map; the "
+        "network learns what is left.",
     )
     input_dropout: Share = Field(0.0, description="Share of the recurrence's inputs dropped.")
     output_dropout: Share = Field(0.0, description="Share of what the head reads that is dropped.")

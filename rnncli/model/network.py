@@ -138,15 +138,16 @@ class Network(nn.Module):
         self.skip = None
         if settings.skip != "none":
             self.skip = Skip(settings.skip, sizes.context, sizes.steps, sizes.season)
-        self._start_at_zero()
+        if settings.skip == "seasonal":  # training begins at the season before
+            for parameter in self.last_weights():
+                nn.init.zeros_(parameter)
+        elif self.level is not None:
+            nn.init.zeros_(self.level.weight)
 
-    def _start_at_zero(self) -> None:
-        """The level adds nothing at first; nor does the head beside a path around the recurrence."""
-        last = self.head if self.decoder is None else self.decoder.out
-        zero = [self.level.weight] if self.level is not None else []
-        zero += [last.weight, last.bias] if self.skip is not None and last is not None else []
-        for parameter in zero:
-            nn.init.zeros_(parameter)
+    def last_weights(self) -> list[nn.Parameter]:
+        """Those of the layers whose sum is the answer, but for the path around."""
+        layers = (self.head, self.decoder and self.decoder.out, self.ahead and self.ahead.out, self.level)
+        return [parameter for layer in layers if layer is not None for parameter in layer.parameters()]
 
     def forward(
         self,

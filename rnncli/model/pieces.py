@@ -115,8 +115,8 @@ class ParallelDecoder(nn.Module):
 class Skip(nn.Module):
     """A linear path from the window's targets to the forecast, around the recurrence; the same for every target.
 
-    ``linear``: the closed-form ridge map, fitted before training and left as it is. ``seasonal``: the season before,
-    repeated, and a linear map that is learned from zero.
+    ``linear``: the closed-form ridge map's share of the answer; zero while the network is trained. ``seasonal``: the
+    season before, repeated, and a linear map that is learned from zero.
     """
 
     def __init__(self, kind: str, context: int, steps: int, season: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -51,10 +51,22 @@ def exact_batch_size(network: AnyNetwork) -> int:
     return BATCH_SIZE if network.settings.hidden_size % WIDTH == 0 else 1
 
 
-def batch_losses(network: AnyNetwork, task: Task, windows: Windows) -> Iterator[float]:
-    """The training loss summed over the windows of each batch, every window once, without dropout."""
+Outputs = Callable[[AnyNetwork, Batch], Tensor]
+
+
+def run_alone(network: AnyNetwork, batch: Batch) -> Tensor:
+    """(1, batch, outputs) of the network as it is."""
+    return run(network, batch)[None]
+
+
+def batch_losses(network: AnyNetwork, task: Task, windows: Windows, outputs: Outputs = run_alone) -> Iterator[Tensor]:
+    """(n,) the training loss of n answers, summed over the windows of each batch, every window once, without dropout.
+
+    Args:
+        outputs: (n, batch, outputs) of a network for a batch.
+    """
     for index, count in by_length(windows, BATCH_SIZE):
         with torch.inference_mode():
             batch = windows.batch(index)
-            answer = task.answer(run(network, batch), batch)
-            yield float(task.loss(answer, batch)[:count].double().sum())
+            losses = [task.loss(task.answer(output, batch), batch) for output in outputs(network, batch)]
+        yield torch.stack([loss[:count].double().sum() for loss in losses]).cpu()

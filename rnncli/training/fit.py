@@ -19,12 +19,12 @@ from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
 from rnncli.model.ensemble import AnyNetwork, members_of
-from rnncli.tasks.answers import batch_losses
+from rnncli.tasks.answers import batch_losses, run_alone
 from rnncli.tasks.task import Task
 from rnncli.training.average import Weights, averaged, copy_weights, follow
 from rnncli.training.gradient import Gradients, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
-from rnncli.training.skip import TIE, fit_skip
+from rnncli.training.skip import Blend, find_blend, pick_share
 
 MAX_SKIPPED = 5  # updates left out in a row because the gradient was not finite
 
@@ -36,10 +36,9 @@ class FitState:
     Attributes:
         epoch, step: epochs done, and steps done of the epoch under way.
         loss_sum, loss_count: training loss of the epoch under way, by windows.
-        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1, or 0
-            where none was better than the closed-form map that training began with.
-        best: a copy of the network's state_dict at that epoch.
-        lowest: lowest validation loss of an epoch, whether or not that was enough to be the best.
+        best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1.
+        best: a copy of the network's state_dict at that epoch, blended with the closed-form map if there is one.
+        lowest: lowest validation loss of the network without the map.
         stale: epochs since then.
         cuts: how often ``plateau`` has halved the rate.
         skipped: updates in a row that were left out, and
@@ -125,8 +124,11 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         DivergedError: if a loss is not finite, or too many gradients in a row; `state` is as before that step.
     """
     settings = fit.settings
-    if not (state.epoch or state.step):
-        yield from _begin(fit, state)
+    if finished(state, settings):
+        return
+    blend = find_blend(state.network, fit.task, fit.train, fit.validation)
+    if blend is not None and not state.best:  # a map is a model before the first step
+        state.best = copy_weights(blend.network(state.network, 0.0))
     while not finished(state, settings):
         batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
         for index in batches[state.step :]:
@@ -135,18 +137,11 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
             state.loss_sum += loss * len(index)
             state.loss_count += len(index)
             yield StepDone(state.epoch + 1, state.step, len(batches), loss)
-        chosen, valid_loss = averaged(state.mean, state.network), None
+        chosen, losses = averaged(state.mean, state.network), None
         if fit.validation is not None:
-            valid_loss = yield from _validate(fit, state, chosen, fit.validation)
-        yield _close_epoch(fit, state, chosen, valid_loss, _rate(fit, state, len(batches) - 1, len(batches)))
-
-
-def _begin(fit: Fit, state: FitState) -> Iterator[Event]:
-    """A map in closed form is a model before the first step, and an epoch must be better by more than chance."""
-    if not fit_skip(state.network, fit.task, fit.train, fit.validation) or fit.validation is None:
-        return
-    state.best_loss = yield from _validate(fit, state, state.network, fit.validation)
-    state.best = copy_weights(state.network)
+            losses = yield from _validate(fit, state, chosen, fit.validation, blend)
+        kept = chosen if blend is None else blend.network(chosen, pick_share(losses))
+        yield _close_epoch(fit, state, kept, losses, _rate(fit, state, len(batches) - 1, len(batches)))
 
 
 def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
@@ -197,28 +192,37 @@ def _mix(seed: int, epoch: int, step: int) -> int:
     return (value ^ (value >> 31)) >> 1
 
 
-def _validate(fit: Fit, state: FitState, network: AnyNetwork, windows: Windows) -> Generator[Event, None, float]:
-    """Mean loss over the validation windows, without dropout; events in between let a caller stop."""
-    total = 0.0
-    for loss in batch_losses(network, fit.task, windows):
-        total += loss
+def _validate(
+    fit: Fit, state: FitState, network: AnyNetwork, windows: Windows, blend: Blend | None
+) -> Generator[Event, None, torch.Tensor]:
+    """Mean loss over the validation windows, without dropout; events in between let a caller stop.
+
+    Returns:
+        (shares,) of the blend with each share of the network, the last of which is all; or (1,) if there is no blend.
+    """
+    total = torch.zeros(1, dtype=torch.float64)
+    for losses in batch_losses(network, fit.task, windows, run_alone if blend is None else blend.outputs):
+        total = total + losses
         yield Validating(state.epoch + 1)
-    if not math.isfinite(total):
+    if not total.isfinite().all():
         raise DivergedError(f"the validation loss is not finite after epoch {state.epoch + 1}", _ADVICE)
     return total / len(windows)
 
 
-def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, valid_loss: float | None, rate: float) -> EpochDone:
-    """Keep the best weights, count patience, and begin the next epoch."""
+def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, losses: torch.Tensor | None, rate: float) -> EpochDone:
+    """Keep the best weights, count patience, and begin the next epoch.
+
+    The best epoch is that of the best blend; patience is with the network, which may need some epochs to be of use.
+    """
     train_loss = state.loss_sum / state.loss_count
-    margin = TIE if state.best and state.best_epoch == 0 else 0.0
+    valid_loss, alone = (None, None) if losses is None else (float(losses.min()), float(losses[-1]))
     # without validation there is nothing to choose by: the newest weights are the best
-    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss * (1 - margin)
-    lower = valid_loss is None or state.lowest is None or valid_loss < state.lowest
+    better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss
+    lower = alone is None or state.lowest is None or alone < state.lowest
     state.epoch, state.step = state.epoch + 1, 0
     state.loss_sum, state.loss_count = 0.0, 0
     state.stale = 0 if lower else state.stale + 1
-    state.lowest = valid_loss if lower else state.lowest
+    state.lowest = alone if lower else state.lowest
     if better:
         state.best_loss, state.best_epoch = train_loss if valid_loss is None else valid_loss, state.epoch
         state.best = copy_weights(network)

@@ -1,8 +1,10 @@
-"""The closed-form linear map of ``model.skip: linear``."""
+"""The closed-form linear map of ``model.skip: linear``, and how much of the answer is the network's beside it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,14 +12,65 @@ from torch import Tensor
 
 from rnncli.data.windows import Batch, Windows
 from rnncli.model.ensemble import AnyNetwork, members_of
+from rnncli.model.network import Network
 from rnncli.model.pieces import newest
+from rnncli.tasks.answers import run
 from rnncli.tasks.task import Task
 
 # on each weight, a window, in scaled units; the last one leaves next to nothing of the map
 PENALTIES = (0.05, 0.15, 0.5, 1.5, 5.0, 15.0, 50.0, 500.0, 5e6)
 USUAL = 0.5
+SHARES = tuple(tenth / 10 for tenth in range(11))  # the network's; the map has the rest
+USUAL_SHARE = 0.5
 TIE = 0.01  # share of a validation loss that may be chance
 CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Blend:
+    """s f(x) + (1 - s) W x: a network and a map, each made as if it were alone (Bates and Granger 1969).
+
+    The two err in different places. A network that learns what the map leaves over errs where the map does.
+
+    Attributes:
+        map: a network of which the path around is asked, and nothing else.
+    """
+
+    map: Network
+
+    def outputs(self, network: AnyNetwork, batch: Batch) -> Tensor:
+        """(shares, batch, outputs) of the blend with each of the shares."""
+        shares = batch.past.new_tensor(SHARES)[:, None, None]
+        return shares * run(network, batch) + (1 - shares) * self.map.around(batch.past, batch.lengths)
+
+    @torch.no_grad()
+    def network(self, network: AnyNetwork, share: float) -> AnyNetwork:
+        """A copy of the network that answers with the blend: the shares are in its last weights, and in the map's."""
+        found = copy.deepcopy(network)
+        for member in members_of(found):
+            for weight in member.last_weights():
+                weight.mul_(share)
+            member.get_buffer("skip.weight").copy_((1 - share) * self.map.get_buffer("skip.weight"))
+        return found
+
+
+def pick_share(losses: Tensor | None) -> float:
+    """The smallest share of the network that is as good as the best but for a hundredth.
+
+    Args:
+        losses: (shares,) on the validation part; None if there is none.
+    """
+    return USUAL_SHARE if losses is None or not losses.any() else SHARES[_first_of_the_best(losses)]
+
+
+def find_blend(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> Blend | None:
+    """The map that goes around a network, and no longer does: the network is trained without it."""
+    if not fit_skip(network, task, train, validation):
+        return None
+    blend = Blend(copy.deepcopy(members_of(network)[0]))
+    for member in members_of(network):
+        member.get_buffer("skip.weight").zero_()
+    return blend
 
 
 def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> bool:
@@ -42,11 +95,14 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
             weights[0].copy_(found)
             answer = task.answer(members[0].around(batch.past, batch.lengths), batch)
             losses[place] += task.loss(answer, batch).double().sum().cpu()
-    near = (losses <= losses.min() * (1 + TIE)).nonzero()
-    best = maps[int(near[0]) if losses.any() else PENALTIES.index(USUAL)]
+    best = maps[_first_of_the_best(losses) if losses.any() else PENALTIES.index(USUAL)]
     for weight in weights:
         weight.copy_(best)
     return True
+
+
+def _first_of_the_best(losses: Tensor) -> int:
+    return int((losses <= losses.min() * (1 + TIE)).nonzero()[0])
 
 
 def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:
