@@ -22,10 +22,10 @@ RECIPES: dict[RecipeName, dict[str, dict[str, Value]]] = {
             "output_dropout": 0.5,
         },
         "training": {
-            "epochs": 20,
+            "epochs": 10,
             "steps_per_epoch": 110,
             "batch_size": 256,
-            "learning_rate": 0.0005,
+            "learning_rate": 0.002,
             "patience": 4,
         },
     },
