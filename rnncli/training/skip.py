@@ -55,8 +55,12 @@ class Blend:
 
 
 def pick_share(losses: Tensor | None) -> float:
-    """The share of the network with the lowest of (shares,) losses on the validation part, if there is one."""
-    return USUAL_SHARE if losses is None else SHARES[int(losses.argmin())]
+    """The smallest share of the network that is as good as the best but for a hundredth.
+
+    Args:
+        losses: (shares,) on the validation part; None if there is none.
+    """
+    return USUAL_SHARE if losses is None else SHARES[_first_of_the_best(losses)]
 
 
 def find_blend(network: AnyNetwork, task: Task, train: Windows, validation: Windows | None) -> Blend | None:
@@ -91,11 +95,14 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
             weights[0].copy_(found)
             answer = task.answer(members[0].around(batch.past, batch.lengths), batch)
             losses[place] += task.loss(answer, batch).double().sum().cpu()
-    near = (losses <= losses.min() * (1 + TIE)).nonzero()
-    best = maps[int(near[0]) if losses.any() else PENALTIES.index(USUAL)]
+    best = maps[_first_of_the_best(losses) if losses.any() else PENALTIES.index(USUAL)]
     for weight in weights:
         weight.copy_(best)
     return True
+
+
+def _first_of_the_best(losses: Tensor) -> int:
+    return int((losses <= losses.min() * (1 + TIE)).nonzero()[0])
 
 
 def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:
