@@ -27,6 +27,7 @@ RECIPES: dict[RecipeName, dict[str, dict[str, Value]]] = {
             "batch_size": 256,
             "learning_rate": 0.002,
             "patience": 4,
+            "seeds": 2,
         },
     },
     "panel": {
