@@ -112,10 +112,10 @@ def _masks(network: Network, x: Tensor, generator: torch.Generator) -> Masks:
     states: list[Tensor | None] = []
     for layer in range(backbone.num_layers):
         share = backbone.dropout if layer else 0.0
-        inputs.append(_mask((size, steps, directions * hidden), share, generator))
-        states.append(_mask((directions, size, hidden), backbone.recurrent_dropout, generator))
-    return Masks(inputs, states, _mask((size, directions * hidden), settings.output_dropout, generator))
+        inputs.append(_mask(x, (size, steps, directions * hidden), share, generator))
+        states.append(_mask(x, (directions, size, hidden), backbone.recurrent_dropout, generator))
+    return Masks(inputs, states, _mask(x, (size, directions * hidden), settings.output_dropout, generator))
 
 
-def _mask(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor | None:
-    return dropout(torch.ones(shape), share, generator) if share else None
+def _mask(x: Tensor, shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor | None:
+    return dropout(x.new_ones(shape), share, generator) if share else None

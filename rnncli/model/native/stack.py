@@ -115,6 +115,8 @@ class Pass:
             call.mask = masked  # no address yet, but room for what it leaves of the state
         self._masks = (ctypes.c_int64 * len(weights))()
         self._lay_out_layers(layer, weights, shape)
+        self._connect(len(weights[0]))
+        self._lay_out_memory()
         self._pass = _Pass(set=layer.kernels.index, layers=len(weights), directions=len(weights[0]), batch=shape[0])
         self._pass.calls, self._pass.masks = ctypes.addressof(self._calls), ctypes.addressof(self._masks)
         self._pass.kind = LOSSES.index(loss)
@@ -129,7 +131,7 @@ class Pass:
             answers: what the outputs are compared with.
             masks: of dropout.
         """
-        losses = torch.empty(len(x))
+        losses = x.new_empty(len(x))
         parts = [part if part is None else part.contiguous() for part in (x, level, masks.features, *answers)]
         call = self._pass
         input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(_address, parts)
@@ -146,8 +148,8 @@ class Pass:
         return losses
 
     def _lay_out_layers(self, layer: Layer, weights: Sequence[Sequence[Weights]], shape: Sequence[int]) -> None:
+        """Sizes, weights and states of every layer and direction."""
         directions, (batch, steps, inputs) = len(weights[0]), shape
-        before: Any = None
         for number, call in enumerate(self._calls):
             own = weights[number // directions][number % directions]
             w_hh = own[1]
@@ -162,19 +164,20 @@ class Pass:
             for name, weight in zip(_WEIGHTS, own, strict=True):
                 setattr(call, name, _address(weight))
                 setattr(call, f"d{name}", self._gradient(weight))
-            if number < directions:
-                continue
-            if number % directions == 0:  # what the layer before writes, and gets back
-                between, back = (self._room(batch * steps * call.inputs) for _ in range(2))
-            before = self._calls[number - directions]
-            call.x, call.dx, call.dx_row, call.dx_step = between, back, call.x_row, call.x_step
-            call.dx_add = number % directions
-            at = 4 * (number % directions) * call.hidden
-            before.y, before.y_row, before.y_step = between + at, call.x_row, call.x_step
-            before.dy, before.dy_row, before.dy_step = back + at, call.x_row, call.x_step
         for call in self._calls[-directions:]:
             call.dhn = self._room(batch * call.hidden)
-        self._lay_out_memory()
+
+    def _connect(self, directions: int) -> None:
+        """What a layer reads is what the directions of the one before have written side by side; and so back."""
+        for first in range(directions, len(self._calls), directions):
+            size = self._calls[first].batch * self._calls[first].x_row
+            outputs, gradients = self._room(size), self._room(size)
+            for number in range(directions):
+                before, call = self._calls[first - directions + number], self._calls[first + number]
+                row, step, at = call.x_row, call.x_step, 4 * number * call.hidden
+                before.y, before.y_row, before.y_step = outputs + at, row, step
+                before.dy, before.dy_row, before.dy_step = gradients + at, row, step
+                call.x, call.dx, call.dx_row, call.dx_step, call.dx_add = outputs, gradients, row, step, number
 
     def _lay_out_memory(self) -> None:
         """What a layer saves for its way back, and scratch that all share."""
@@ -207,7 +210,7 @@ class Pass:
 
     def _room(self, size: int) -> int:
         """The address of so many new zeros."""
-        self._held.append(torch.zeros(size))
+        self._held.append(torch.zeros(size, dtype=torch.float32, device="cpu"))  # whatever the defaults are
         return self._held[-1].data_ptr()
 
 
