@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from native_kernels import needs_compiler
 
 from rnncli.checkpoint import MODEL, read
 from rnncli.cli import training_run
@@ -389,7 +390,11 @@ def test_the_same_config_leaves_the_same(capsys):
 
 @pytest.mark.parametrize(
     ("key", "change"),
-    [change for changes in GROUPS.values() for change in changes.items()],
+    [
+        pytest.param(*change, marks=[needs_compiler] if change[0] == "training.engine" else [])
+        for changes in GROUPS.values()
+        for change in changes.items()
+    ],
     ids=[f"{key}{group}" for group, changes in GROUPS.items() for key in changes],
 )
 def test_a_key_acts_or_is_refused(key, change, capsys):

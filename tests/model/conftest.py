@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from native_kernels import kernels_or_skip
 
 from rnncli.model.backbone import Backbone
-from rnncli.model.engine import native
 from rnncli.model.native.kernels import Library
 
 
 @pytest.fixture(scope="session")
 def library() -> Library:
     """The native kernels; where there is a C compiler, there is no excuse for none."""
-    found = native()
-    assert isinstance(found, Library), found
-    return found
+    return kernels_or_skip()
 
 
 @pytest.fixture(scope="module", params=["native", "torch"])

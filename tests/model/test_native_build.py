@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import Cli
+from native_kernels import needs_compiler
 
 from rnncli.model import engine
 from rnncli.model.backbone import Backbone
@@ -56,6 +57,7 @@ def reason() -> str:
     return str(found)
 
 
+@needs_compiler
 def test_the_kernels_are_compiled_once(fresh: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(engine.native(), Library)
     (made,) = (fresh / "rnncli").iterdir()
@@ -65,6 +67,7 @@ def test_the_kernels_are_compiled_once(fresh: Path, quick: None, monkeypatch: py
     assert list((fresh / "rnncli").iterdir()) == [made]
 
 
+@needs_compiler
 def test_another_source_or_compiler_is_compiled_anew(fresh: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     library.find()
     for name, value in (("source_hash", lambda: "0" * 64), ("_version", lambda compiler: "another")):
@@ -96,6 +99,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(fresh: Path) -> None:
     assert reason()
 
 
+@needs_compiler
 def test_a_broken_file_in_the_cache_is_made_anew(fresh: Path, quick: None) -> None:
     path = library._compiled()
     path.write_bytes(b"no library")
@@ -114,6 +118,7 @@ def test_the_environment_can_forbid_them(fresh: Path, monkeypatch: pytest.Monkey
     assert "RNNCLI_NATIVE=0" in reason()
 
 
+@needs_compiler
 def test_an_instruction_set_that_is_not_there_is_not_used(
     fresh: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +156,7 @@ def waves(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@needs_compiler
 @pytest.mark.parametrize(("wanted", "engine_used"), [("auto", "native"), ("native", "native"), ("torch", "torch")])
 def test_the_manifest_says_who_computed(cli: Cli, waves: Path, wanted: str, engine_used: str) -> None:
     done = cli("train", "c.yaml", f"training.engine={wanted}", "--out", "run")
@@ -165,6 +171,7 @@ def test_native_kernels_that_cannot_be_had_are_refused(cli: Cli, waves: Path) ->
     assert not (waves / "run").exists()
 
 
+@needs_compiler
 def test_a_native_model_is_read_where_there_are_no_kernels(cli: Cli, waves: Path) -> None:
     assert cli("train", "c.yaml", "training.engine=native", "--out", "run").returncode == 0
     with_kernels, without = (cli("predict", "run", env=env) for env in ({}, {"RNNCLI_NATIVE": "0"}))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from native_kernels import needs_compiler
 from small_runs import answers, fit
 
 from rnncli.data.reading.dialect import dialect_of
@@ -202,7 +203,7 @@ def test_the_wide_layout(tmp_path: Path) -> None:
 GROUPINGS: dict[str, list[int]] = {"bytes": [1], "rows": [30], "uneven": [7, 400, 3, 1111], "all": [10**9]}
 
 
-@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("native", marks=needs_compiler)])
 @pytest.mark.parametrize("name", ["forecast lstm", "forecast gru", "gru of two layers", "odd size", "ensemble", "tags"])
 def test_how_rows_are_grouped_on_their_way_changes_no_bit(name: str, engine: str, tmp_path: Path) -> None:
     frame = panel(rows=30, series=21)
@@ -215,6 +216,7 @@ def test_how_rows_are_grouped_on_their_way_changes_no_bit(name: str, engine: str
     assert len(set(texts.values())) == 1
 
 
+@needs_compiler
 def test_engines_agree(tmp_path: Path) -> None:
     frame = panel()
     fit(frame, tmp_path, with_keys(FORECAST, model={"num_layers": 2}))

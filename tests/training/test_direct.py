@@ -9,19 +9,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from native_kernels import kernels_or_skip
 from small_runs import prepared
 
 from rnncli.model.cells import CELLS
-from rnncli.model.engine import native
 from rnncli.model.ensemble import members_of
-from rnncli.model.native.kernels import Library
 from rnncli.trained import build_network
 from rnncli.training import direct
 from rnncli.training import train as story
 from rnncli.training.fit import Fit
 from rnncli.training.gradient import Gradients
 
-pytestmark = pytest.mark.skipif(not isinstance(native(), Library), reason="no native kernels on this machine")
+
+@pytest.fixture(autouse=True)
+def _kernels() -> None:
+    kernels_or_skip()
+
+
 FORECAST: dict[str, Any] = {
     "data": {"target": ["y", "x"], "past": ["z"], "weight": "w"},
     "task": {"kind": "forecasting", "horizon": 5},

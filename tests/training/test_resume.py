@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_kernels import needs_compiler
 from test_faults import SAVING, Ended, Fault, memory_folder, server, start, write_config
 
 from rnncli import checkpoint
@@ -470,6 +471,7 @@ def test_repeats_are_bit_identical(folder: Path) -> None:
         assert_same(folder, run, ended)
 
 
+@needs_compiler
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "carry_lstm"])
 def test_threads_do_not_change_the_bits(folder: Path, cell: str) -> None:
     """A network large enough that the native kernels and torch split their work."""
