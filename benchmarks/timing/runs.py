@@ -31,7 +31,7 @@ Run = Callable[[], Spent]
 def run(options: Options) -> str:
     """The section of this part."""
     data = ett(options, 4_000) if options.quick else ett(options)
-    epochs = 1 if options.quick else 5
+    epochs = 1 if options.quick else 3
     pythons, missing = ({}, []) if options.quick else _installed(options)
     rows: list[list[object]] = []
     for threads in (1,) if options.quick or cores() == 1 else (1, 2):
