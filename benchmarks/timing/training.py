@@ -76,7 +76,7 @@ def grid(quick: bool) -> Iterator[Step]:
     """Cells and hidden sizes, then a long window."""
     for cell in CELLS:
         yield from (Step(cell, hidden) for hidden in ((64,) if quick else (32, 64, 128)))
-        if not quick:
+        if not quick and hasattr(nn, cell.upper()):
             yield Step(cell, 64, context=LONG)
 
 
