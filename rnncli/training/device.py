@@ -66,12 +66,12 @@ def pick_engine(wanted: str, device: torch.device, precision: str) -> str:
 
 def pick_gradients(task: Task, settings: schema.Training, device: torch.device) -> Gradients:
     """Who computes the gradients: captured graphs on CUDA and native kernels on the CPU, if they may, else autograd."""
-    bf16 = settings.precision == "bf16"
-    if device.type == "cuda":
-        return (GraphGradients if settings.engine == "auto" else Gradients)(task, bf16=bf16)
-    return (DirectGradients if pick_engine(settings.engine, device, settings.precision) == "native" else Gradients)(
-        task, bf16=bf16
-    )
+    kind: type[Gradients] = Gradients
+    if device.type == "cuda" and settings.engine == "auto":
+        kind = GraphGradients
+    elif pick_engine(settings.engine, device, settings.precision) == "native":
+        kind = DirectGradients
+    return kind(task, bf16=settings.precision == "bf16")
 
 
 def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size: int) -> int:

@@ -150,11 +150,11 @@ def _best_shifts(
     x, x_changes = panel.values[rows][:, inputs], _changes(panel, inputs, rows)
     y, y_changes = (at_shifts(panel, target, rows, shifts, changes) for changes in (False, True))
     values, changes = np.abs(correlation(x, y)), np.abs(correlation(_lively(x_changes), _lively(y_changes)))
-    found: list[tuple[int, bool] | None] = []
     same = np.zeros_like(values, dtype=bool)  # to the last digit: of a counter, whose changes tell nothing
     for number, at in np.argwhere(values > ALIKE):
         same[number, at] = _same(x[:, number], y[:, at])
     score = np.where((values > ALIKE) & (same | (changes > ALIKE_CHANGES)), values + np.nan_to_num(changes), 0.0)
+    found: list[tuple[int, bool] | None] = []
     for number, row in enumerate(score):
         at = int(np.argmax(row >= row.max() - 1e-7))
         found.append((int(shifts[at]), bool(same[number, at])) if row[at] else None)
