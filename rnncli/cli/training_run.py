@@ -111,6 +111,7 @@ class Progress:
         else:
             mark = " best" if event.best and valid else ""
             shown = f"  validation {valid}{mark}" if valid else ""
+            shown += "" if event.share is None else f"  network {event.share:.0%}"
             console.say(
                 f"epoch {row['epoch']}/{self._config.training.epochs}  train {row['train_loss']:.5g}{shown}"
                 f"  {now - self._since:.1f} s"

@@ -24,7 +24,7 @@ from rnncli.tasks.task import Task
 from rnncli.training.average import Weights, averaged, copy_weights, follow
 from rnncli.training.gradient import Gradients, with_noise
 from rnncli.training.optimizer import Optimizer, learning_rate
-from rnncli.training.skip import Blend, find_blend, pick_share
+from rnncli.training.skip import SHARES, Blend, find_blend, pick_share
 
 MAX_SKIPPED = 5  # updates left out in a row because the gradient was not finite
 
@@ -38,6 +38,7 @@ class FitState:
         loss_sum, loss_count: training loss of the epoch under way, by windows.
         best_loss, best_epoch: lowest validation loss (training loss without validation) and its epoch, from 1.
         best: a copy of the network's state_dict at that epoch, blended with the closed-form map if there is one.
+        share: the network's of that blend.
         lowest: lowest validation loss of the network without the map.
         stale: epochs since then.
         cuts: how often ``plateau`` has halved the rate.
@@ -56,6 +57,7 @@ class FitState:
     best_loss: float | None = None
     best_epoch: int = 0
     best: Weights = field(default_factory=dict)
+    share: float | None = None
     lowest: float | None = None
     stale: int = 0
     cuts: int = 0
@@ -77,10 +79,11 @@ class StepDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is over; `row` is its line of the history."""
+    """An epoch is over; `row` is its line of the history, `share` that of the network beside a map."""
 
     row: dict[str, float | int | None]
     best: bool
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         return
     blend = find_blend(state.network, fit.task, fit.train, fit.validation)
     if blend is not None and not state.best:  # a map is a model before the first step
-        state.best = copy_weights(blend.network(state.network, 0.0))
+        state.best, state.share = copy_weights(blend.network(state.network, 0.0)), 0.0
     while not finished(state, settings):
         batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
         for index in batches[state.step :]:
@@ -140,8 +143,9 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         chosen, losses = averaged(state.mean, state.network), None
         if fit.validation is not None:
             losses = yield from _validate(fit, state, chosen, fit.validation, blend)
-        kept = chosen if blend is None else blend.network(chosen, pick_share(losses))
-        yield _close_epoch(fit, state, kept, losses, _rate(fit, state, len(batches) - 1, len(batches)))
+        share = None if blend is None else pick_share(losses)
+        kept = chosen if blend is None or share is None else blend.network(chosen, share)
+        yield _close_epoch(fit, state, kept, share, losses, _rate(fit, state, len(batches) - 1, len(batches)))
 
 
 def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
@@ -209,13 +213,16 @@ def _validate(
     return total / len(windows)
 
 
-def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, losses: torch.Tensor | None, rate: float) -> EpochDone:
+def _close_epoch(
+    fit: Fit, state: FitState, network: AnyNetwork, share: float | None, losses: torch.Tensor | None, rate: float
+) -> EpochDone:
     """Keep the best weights, count patience, and begin the next epoch.
 
     The best epoch is that of the best blend; patience is with the network, which may need some epochs to be of use.
     """
     train_loss = state.loss_sum / state.loss_count
-    valid_loss, alone = (None, None) if losses is None else (float(losses.min()), float(losses[-1]))
+    valid_loss = None if losses is None else float(losses[0 if share is None else SHARES.index(share)])
+    alone = None if losses is None else float(losses[-1])
     # without validation there is nothing to choose by: the newest weights are the best
     better = valid_loss is None or state.best_loss is None or valid_loss < state.best_loss
     lower = alone is None or state.lowest is None or alone < state.lowest
@@ -225,7 +232,7 @@ def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, losses: torch.T
     state.lowest = alone if lower else state.lowest
     if better:
         state.best_loss, state.best_epoch = train_loss if valid_loss is None else valid_loss, state.epoch
-        state.best = copy_weights(network)
+        state.best, state.share = copy_weights(network), share
     if not lower and fit.settings.schedule == "plateau" and state.stale % _plateau(fit.settings) == 0:
         state.cuts += 1
     row: dict[str, float | int | None] = {
@@ -236,7 +243,7 @@ def _close_epoch(fit: Fit, state: FitState, network: AnyNetwork, losses: torch.T
         "skipped_updates": state.skipped_total,
     }
     state.history.append(row)
-    return EpochDone(row, better)
+    return EpochDone(row, better, share)
 
 
 def _plateau(settings: schema.Training) -> int:

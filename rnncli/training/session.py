@@ -27,8 +27,8 @@ from rnncli.training.interrupt import EXIT_CODES, Caught
 from rnncli.training.request import Request
 
 COUNTERS = (
-    "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "lowest", "stale", "cuts",
-    "skipped", "skipped_total", "history",
+    "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "share", "lowest", "stale",
+    "cuts", "skipped", "skipped_total", "history",
 )  # fmt: skip
 MAX_FAILED_SAVES = 3
 

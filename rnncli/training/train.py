@@ -94,6 +94,8 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             checkpoint.write(request.folder / run_folder.MODEL, raw)
             session.heed(state, caught)
         made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
+        if state.share is not None:
+            made_with["network_share"] = state.share
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
     return Outcome(model, data, state.epoch, session.seconds())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,24 @@ def test_the_share_is_the_smallest_that_is_as_good_as_the_best_but_for_a_hundred
         assert 0 < share < 1
         expected = share * own + (1 - share) * mapped
         torch.testing.assert_close(both(batch.past, level=batch.level), expected)
+
+
+def test_a_run_says_what_it_kept(tmp_path: Path) -> None:
+    """The share, and the validation loss of the blend with that share, not with the best one."""
+    frame, said = _chaos() + _line() / 20, []
+    watch = Watch(lambda fit, state: None, lambda event: said.append(event), lambda text: None)
+    values = _values({**LINEAR, "hidden_size": 32}, learning_rate=0.01, epochs=5)
+    kept = train(config_of(tmp_path, values), opened(frame, tmp_path), Request(tmp_path / "run"), watch)
+    best = [event for event in said if isinstance(event, EpochDone) and event.best][-1]
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["network_share"] == best.share == _state(tmp_path)["share"]
+    data = prepared(frame, tmp_path / "data", _values(PIECES))
+    windows = scoring_windows(data, data.split.validation, on_device(data, torch.device("cpu")))
+    batch = windows.batch(np.arange(len(windows)))
+    with torch.no_grad():
+        answer = kept.model.network(batch.past, level=batch.level)
+    loss = (answer - (batch.target[:, :, 0] - batch.level)).abs().mean()
+    assert best.row["validation_loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_stopped_and_resumed_it_comes_to_the_same_bits(tmp_path: Path) -> None:
