@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,10 @@ class FitState:
     skipped_total: int = 0
     history: list[dict[str, float | int | None]] = field(default_factory=list)
     mean: Weights = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        return {"epochs": self.epoch} | ({} if self.share is None else {"network_share": self.share})
 
 
 @dataclass(frozen=True)

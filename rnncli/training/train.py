@@ -93,9 +93,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             raw = model_bytes(config, data.columns, data.scaler, weights, model.residuals, model.proof)
             checkpoint.write(request.folder / run_folder.MODEL, raw)
             session.heed(state, caught)
-        made_with = manifest(config, digest, device, session.seconds(), network) | {"epochs": state.epoch}
-        if state.share is not None:
-            made_with["network_share"] = state.share
+        made_with = manifest(config, digest, device, session.seconds(), network) | state.facts()
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
     return Outcome(model, data, state.epoch, session.seconds())
 

@@ -90,12 +90,12 @@ static void step_once(int64_t set)
     struct call calls[4] = {0};
     const float *masks[2] = {NULL, NULL};
     const int64_t batch = any(1, 20), steps = any(1, 6), hidden = any(1, 40), cell = any(0, 3), ways = any(1, 2);
-    const int64_t layers = any(1, 2), width = ways * hidden, rows = (cell == RNN ? 1 : cell == GRU ? 3 : 4) * hidden;
-    float *between = array(batch * steps * width), *back = array(batch * steps * width), *scratch;
-    int64_t sizes[2], most = 0;
+    const int64_t layers = any(1, 2), threads = any(1, 3), width = ways * hidden, rows = (cell == RNN ? 1 : cell == GRU ? 3 : 4) * hidden;
+    float *between = array(batch * steps * width), *back = array(batch * steps * width);
+    int64_t forward[2], backward[2];
     for (int64_t i = 0; i < layers * ways; i++) {
         struct call *c = &calls[i];
-        *c = (struct call){.cell = cell, .threads = any(1, 3), .reversed = i % ways, .training = 1, .batch = batch,
+        *c = (struct call){.cell = cell, .threads = threads, .reversed = i % ways, .training = 1, .batch = batch,
                            .steps = steps, .inputs = i < ways ? any(1, 9) : width, .hidden = hidden};
         c->x = i < ways ? array(batch * steps * c->inputs) : between;
         c->x_row = steps * c->inputs, c->x_step = c->inputs;
@@ -111,14 +111,10 @@ static void step_once(int64_t set)
             c->dy = back + i % ways * hidden, c->dy_row = c->y_row, c->dy_step = width;
         } else
             c->dhn = array(batch * hidden);
-        rnncli_sizes(c, set, 0, sizes);
-        c->saved = arena(sizes[0]), most = sizes[1] > most ? sizes[1] : most;
-        rnncli_sizes(c, set, 1, sizes);
-        most = sizes[1] > most ? sizes[1] : most;
+        rnncli_sizes(c, set, 0, forward);
+        rnncli_sizes(c, set, 1, backward);
+        c->saved = arena(forward[0]), c->scratch = arena(forward[1] + backward[1]);
     }
-    scratch = arena(most);
-    for (int64_t i = 0; i < layers * ways; i++)
-        calls[i].scratch = scratch;
     if (any(0, 1))
         masks[1] = array(batch * steps * width);
     struct pass p = {.set = set, .layers = layers, .directions = ways, .calls = calls, .masks = masks};
@@ -127,7 +123,8 @@ static void step_once(int64_t set)
     p.head_mask = any(0, 1) ? array(batch * width) : NULL;
     p.head = (struct head){batch, width, outputs, levels, array(outputs * width), array(outputs),
                            array(outputs * levels), array(batch * levels), array(outputs * width), array(outputs),
-                           array(outputs * levels), array(padded * features), array(batch * features),
+                           array(outputs * levels), array(padded * features), array(padded * features),
+                           array(padded * features), array(batch * features),
                            array(batch * features), array(batch * padded), array(batch * padded)};
     uint8_t *known = malloc((size_t)(batch * outputs));
     for (int64_t i = 0; i < batch * outputs; i++)

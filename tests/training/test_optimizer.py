@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from native_kernels import needs_compiler
 from torch import nn
 
 from rnncli.config import schema
@@ -245,3 +246,19 @@ def test_every_rate_is_above_zero_and_at_most_the_peak(schedule: str, total: int
     settings = training(schedule=schedule, learning_rate=RATE)
     rate = learning_rate(settings, min(total - 1, int(share * total)), total, cuts)
     assert 0 < rate <= RATE * (1 + 1e-12)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_moments_of_a_weight_that_is_no_longer_used_do_not_become_subnormal(name: str) -> None:
+    """Rounding would hold them at the smallest of all numbers, with which processors are slow for ever."""
+    weight = nn.Parameter(torch.ones(20))
+    optimizer = Optimizer([weight], training(optimizer=name))
+    weight.grad = torch.full((20,), 1e-15)
+    optimizer.step(RATE)
+    weight.grad = torch.zeros(20)
+    for _ in range(1000):
+        optimizer.step(RATE)
+    for moment in (optimizer.first, optimizer.second):
+        assert all(value == 0 or value >= torch.finfo().tiny for value in moment.tolist())
+    assert float(optimizer.first.max()) < 1e-30

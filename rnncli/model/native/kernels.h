@@ -122,9 +122,18 @@ static ALWAYS void NAME(tile)(const int R, const int V, const int across, const 
         }
 }
 
-#define TILES(R, V)                                                                                \
-    for (; left >= R; left -= R, a += R * a_row, out += R * j->out_row)                            \
-        NAME(tile)(R, V, across, j, runs, run_count, add, a, out);
+/* Rows by tiles that are as even as can be, of at most MOST_OF rows: small tiles wait for their sums. */
+#define TILE(R, V)                                                                                 \
+    case R:                                                                                        \
+        if (R * V <= MOST)                                                                         \
+            NAME(tile)(R, V, across, j, runs, run_count, add, a, out);                             \
+        break;
+#define TILES(MOST_OF, V)                                                                          \
+    for (int64_t tiles = (left + MOST_OF - 1) / MOST_OF; tiles > 0; tiles--) {                     \
+        const int64_t rows = (left + tiles - 1) / tiles;                                           \
+        switch (rows) { TILE(1, V) TILE(2, V) TILE(3, V) TILE(4, V) TILE(5, V) TILE(6, V) TILE(7, V) TILE(8, V) } \
+        left -= rows, a += rows * a_row, out += rows * j->out_row;                                 \
+    }
 
 static ALWAYS void NAME(all_rows)(const int across, const struct product *j, const struct run *runs, int64_t run_count,
                                   int add)
@@ -134,10 +143,10 @@ static ALWAYS void NAME(all_rows)(const int across, const struct product *j, con
     float *out = j->out;
     int64_t left = j->rows;
     switch (j->vectors) {
-    case 1: TILES(8, 1) TILES(4, 1) TILES(2, 1) TILES(1, 1) break;
-    case 2: TILES(ROWS_OF_2, 2) TILES(3, 2) TILES(1, 2) break;
-    case 3: TILES(ROWS_OF_3, 3) TILES(2, 3) TILES(1, 3) break;
-    default: TILES(ROWS_OF_4, 4) TILES(2, 4) TILES(1, 4) break;
+    case 1: TILES(8, 1) break;
+    case 2: TILES(ROWS_OF_2, 2) break;
+    case 3: TILES(ROWS_OF_3, 3) break;
+    default: TILES(ROWS_OF_4, 4) break;
     }
 }
 
@@ -653,7 +662,8 @@ static void NAME(gradient)(const struct plan *p, int64_t task)
 #include "head.h"
 
 static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(backward), NAME(gradient),
-                                             NAME(head_forward), NAME(head_backward)};
+                                             NAME(head_pack), NAME(head_forward), NAME(head_backward),
+                                             NAME(head_gradient)};
 
 #undef vec
 #undef ints
@@ -666,6 +676,7 @@ static const struct kernels NAME(kernels) = {TITLE, LANES, NAME(forward), NAME(b
 #undef through
 #undef product
 #undef TILES
+#undef TILE
 #undef multiply
 #undef span
 #undef copy

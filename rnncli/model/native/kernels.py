@@ -47,7 +47,7 @@ class Library:
     forward: Callable[[bytes, int], int]
     backward: Callable[[bytes, int], None]
     sizes: Callable[[bytes, int, int, ctypes.Array[ctypes.c_int64]], None]
-    step: Callable[[int], None]
+    step: Callable[[int], int]
     update: Callable[[bytes], float]
 
 
@@ -162,9 +162,9 @@ def load(path: Path, wanted: str = "") -> Library:
         "rnncli_update": [ctypes.c_char_p],
     }.items():
         getattr(functions, name).argtypes = arguments
-    functions.rnncli_forward.restype = ctypes.c_int64
+    functions.rnncli_forward.restype = functions.rnncli_step.restype = ctypes.c_int64
     functions.rnncli_update.restype = ctypes.c_double
-    for name in ("rnncli_backward", "rnncli_sizes", "rnncli_step"):
+    for name in ("rnncli_backward", "rnncli_sizes"):
         getattr(functions, name).restype = None
     index = 0
     while (raw := functions.rnncli_set_name(index)) is not None:

@@ -78,12 +78,22 @@ struct kernels {
     void (*forward)(const struct plan *, int64_t block);
     void (*backward)(const struct plan *, int64_t block);
     void (*gradient)(const struct plan *, int64_t task);
-    void (*head_forward)(const struct head *);
-    void (*head_backward)(const struct head *);
+    void (*head_pack)(const struct head *);
+    void (*head_forward)(const struct head *, int64_t first, int64_t end);
+    void (*head_backward)(const struct head *, int64_t first, int64_t end);
+    void (*head_gradient)(const struct head *);
 };
 
 int64_t rnncli_forward(const struct call *call, int64_t set);
 void rnncli_backward(const struct call *call, int64_t set);
+
+/* Lay out a call, or only say how large its arenas are: its pointers are then null. */
+void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *kernels, int backward,
+                    int64_t sizes[2]);
+/* What comes before the first step of a pass, forward (zero if a length is none) or backward, and after the last. */
+int rnncli_prepare_forward(struct plan *p);
+void rnncli_prepare_backward(struct plan *p);
+void rnncli_unpack_gradients(const struct plan *p);
 const struct kernels *rnncli_set(int64_t set);
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -1,44 +1,117 @@
 /* The threads: they sleep on a condition while there is nothing to do, a caller that finds them busy works alone, and
- * a forked child starts with none. */
+ * a forked child starts with none. Only between phases, where all are about to be ready, a thread looks a few times
+ * before it goes to sleep. */
 #include "pool.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { MOST_THREADS = 256 };
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+/* So many looks take some 50 microseconds, about as long as it takes to be woken. */
+enum { MOST_THREADS = 256, MOST_PHASES = 4, LOOKS = 1000 };
+
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* by one caller at a time */
-static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;  /* of all that follows, but for `next` */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, idle = PTHREAD_COND_INITIALIZER;
-static int64_t workers, wanted, busy;
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;  /* of workers and wanted, and of going to sleep */
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, arrived = PTHREAD_COND_INITIALIZER;
+static int64_t workers, wanted;
+static atomic_int_fast64_t done, present, waiting; /* tasks; less than zero: workers at work; threads that sleep */
 static struct {
-    void (*work)(const void *, int64_t);
-    const void *context;
-    int64_t tasks;
-    atomic_int_fast64_t next;
+    const struct phase *phases;
+    int64_t count, seats; /* every thread has a seat, and a phase's tasks are dealt out to the seats in turn */
+    atomic_int_fast64_t taken[MOST_PHASES][MOST_THREADS];
 } job;
 
-static void take_tasks(void)
+/* Wait until a counter has come as far as that. */
+static void wait_for(atomic_int_fast64_t *counter, int64_t value)
 {
-    for (int64_t task; (task = atomic_fetch_add(&job.next, 1)) < job.tasks;)
-        job.work(job.context, task);
+    for (int look = 0; look < LOOKS; look++) {
+        if (atomic_load(counter) >= value)
+            return;
+#ifdef __x86_64__
+        _mm_pause();
+#endif
+    }
+    pthread_mutex_lock(&guard);
+    atomic_fetch_add(&waiting, 1);
+    while (atomic_load(counter) < value)
+        pthread_cond_wait(&arrived, &guard);
+    atomic_fetch_sub(&waiting, 1);
+    pthread_mutex_unlock(&guard);
 }
 
-static void *worker(void *unused)
+static void advance(atomic_int_fast64_t *counter)
 {
+    atomic_fetch_add(counter, 1);
+    if (atomic_load(&waiting) == 0) /* who is about to sleep has said so before its last look */
+        return;
+    pthread_mutex_lock(&guard);
+    pthread_cond_broadcast(&arrived);
+    pthread_mutex_unlock(&guard);
+}
+
+/* Do tasks, those of one's own seat first: what they read is likely to be in the caches of this processor. */
+static void take_tasks(int64_t seat)
+{
+    int64_t first = 0; /* task of the phase, counted over all */
+    for (int64_t p = 0; p < job.count; first += job.phases[p++].tasks) {
+        const struct phase *phase = &job.phases[p];
+        for (int64_t i = 0; i < job.seats; i++) {
+            const int64_t whose = (seat + i) % job.seats;
+            for (int64_t task; (task = whose + job.seats * atomic_fetch_add(&job.taken[p][whose], 1)) < phase->tasks;) {
+                wait_for(&done, first);
+                phase->work(phase->context, task);
+                advance(&done);
+            }
+        }
+    }
+}
+
+/* Numbers below the smallest normal one become zeros; what the thread did with them before. A gradient that vanishes on
+ * its way back through time would cost a hundred cycles an operation. */
+static uint64_t flush_subnormals(void)
+{
+    uint64_t before = 0;
+#if defined __x86_64__
+    before = _mm_getcsr();
+    _mm_setcsr((unsigned int)before | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
+#elif defined __aarch64__
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | UINT64_C(1) << 24));
+#endif
+    return before;
+}
+
+static void as_before(uint64_t before)
+{
+#if defined __x86_64__
+    _mm_setcsr((unsigned int)before);
+#elif defined __aarch64__
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+#else
+    (void)before;
+#endif
+}
+
+static void *worker(void *number)
+{
+    flush_subnormals();
     pthread_mutex_lock(&guard);
     for (;;) {
         while (wanted == 0)
             pthread_cond_wait(&wake, &guard);
-        wanted--, busy++;
+        wanted--;
+        atomic_fetch_sub(&present, 1);
         pthread_mutex_unlock(&guard);
-        take_tasks();
+        take_tasks((int64_t)(intptr_t)number % job.seats);
+        advance(&present);
         pthread_mutex_lock(&guard);
-        if (--busy == 0)
-            pthread_cond_signal(&idle);
     }
-    return unused;
+    return number;
 }
 
 /* Before a fork both locks are taken, so that the child, which has no thread but its own, finds them free. */
@@ -56,9 +129,11 @@ static void after_fork(void)
 
 static void in_child(void)
 {
-    workers = wanted = busy = 0;
+    workers = wanted = 0;
+    atomic_store(&present, 0);
+    atomic_store(&waiting, 0);
     pthread_cond_init(&wake, NULL);
-    pthread_cond_init(&idle, NULL);
+    pthread_cond_init(&arrived, NULL);
     after_fork();
 }
 
@@ -73,34 +148,46 @@ static void start_workers(int64_t count)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (pthread_t thread; workers < count; workers++) {
-        if (pthread_create(&thread, NULL, worker, NULL) != 0)
+        if (pthread_create(&thread, NULL, worker, (void *)(intptr_t)(workers + 1)) != 0)
             break;
         pthread_detach(thread);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void rnncli_run(void (*work)(const void *, int64_t), const void *context, int64_t tasks, int64_t threads)
+static void share_out(const struct phase *phases, int64_t count, int64_t helpers)
 {
-    const int64_t most = tasks < MOST_THREADS ? tasks : MOST_THREADS;
-    const int64_t helpers = (threads < most ? threads : most) - 1;
-    if (helpers < 1 || pthread_mutex_trylock(&in_use) != 0) {
-        for (int64_t task = 0; task < tasks; task++)
-            work(context, task);
-        return;
-    }
     pthread_mutex_lock(&guard);
-    job.work = work, job.context = context, job.tasks = tasks;
-    atomic_store(&job.next, 0);
+    job.phases = phases, job.count = count, job.seats = helpers + 1;
+    atomic_store(&done, 0);
+    for (int64_t p = 0; p < count; p++)
+        for (int64_t seat = 0; seat < job.seats; seat++)
+            atomic_store(&job.taken[p][seat], 0);
     start_workers(helpers);
     wanted = helpers < workers ? helpers : workers;
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&guard);
-    take_tasks();
+    take_tasks(0);
     pthread_mutex_lock(&guard);
     wanted = 0; /* who is still asleep need not get up any more */
-    while (busy > 0)
-        pthread_cond_wait(&idle, &guard);
     pthread_mutex_unlock(&guard);
-    pthread_mutex_unlock(&in_use);
+    wait_for(&present, 0);
+}
+
+void rnncli_run(const struct phase *phases, int64_t count, int64_t threads)
+{
+    const uint64_t before = flush_subnormals();
+    int64_t most = 0;
+    for (int64_t p = 0; p < count; p++)
+        most = phases[p].tasks > most ? phases[p].tasks : most;
+    most = most < threads ? most : threads;
+    if (most < 2 || pthread_mutex_trylock(&in_use) != 0) {
+        for (int64_t p = 0; p < count; p++)
+            for (int64_t task = 0; task < phases[p].tasks; task++)
+                phases[p].work(phases[p].context, task);
+    } else {
+        share_out(phases, count, (most < MOST_THREADS ? most : MOST_THREADS) - 1);
+        pthread_mutex_unlock(&in_use);
+    }
+    as_before(before);
 }

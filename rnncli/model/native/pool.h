@@ -4,8 +4,16 @@
 
 #include <stdint.h>
 
-/* Call work(context, 0) … work(context, tasks - 1), on up to `threads` threads at a time, and return when all are done.
- * Which thread takes which task is left to chance: no task may depend on it. */
-void rnncli_run(void (*work)(const void *, int64_t), const void *context, int64_t tasks, int64_t threads);
+/* Tasks that may be done at the same time. */
+struct phase {
+    void (*work)(const void *context, int64_t task);
+    const void *context;
+    int64_t tasks;
+};
+
+/* Do all tasks of one phase after the other, of four phases at most, on up to `threads` threads, and return when all are
+ * done. Which thread takes which task is left to chance: no task may depend on it. Meanwhile numbers below the smallest
+ * normal one are zeros. */
+void rnncli_run(const struct phase *phases, int64_t count, int64_t threads);
 
 #endif

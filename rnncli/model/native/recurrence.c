@@ -176,9 +176,8 @@ static void *carve(float **arena, int64_t *size, int64_t floats)
     return at;
 }
 
-/* Lay out a call, or only say how large its arenas are: its pointers are then null. */
-static void make_plan(struct plan *p, const struct call *c, const struct kernels *kernels, int backward,
-                      int64_t sizes[2])
+void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *kernels, int backward,
+                    int64_t sizes[2])
 {
     const int64_t lanes = kernels->lanes, vectors_of_units = (c->hidden + lanes - 1) / lanes;
     const int carries = c->cell == LSTM || c->cell == CARRY_LSTM;
@@ -198,13 +197,15 @@ static void make_plan(struct plan *p, const struct call *c, const struct kernels
     p->row_slots = c->training ? c->steps + 1 : 2;
     p->gate_slots = c->training ? c->steps : 1;
     const int64_t shares = c->threads * ((c->batch + MOST_ROWS * c->threads - 1) / (MOST_ROWS * c->threads));
-    p->block = rounded_up((c->batch + shares - 1) / shares, 6);
+    p->block = rounded_up((c->batch + shares - 1) / shares, 2);
     p->blocks = (c->batch + p->block - 1) / p->block;
-    p->pieces = (h_columns(p) + MOST_COLUMNS - 1) / MOST_COLUMNS;
-    p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 24);
-    p->pieces = (h_columns(p) + p->piece - 1) / p->piece;
     p->group = c->threads > 1 ? (p->panels + 2 * c->threads - 1) / (2 * c->threads) : p->panels;
     p->groups = (p->panels + p->group - 1) / p->group;
+    p->pieces = (h_columns(p) + MOST_COLUMNS - 1) / MOST_COLUMNS;
+    if (p->pieces * p->groups < c->threads) /* one for every thread */
+        p->pieces = (c->threads + p->groups - 1) / p->groups;
+    p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 12);
+    p->pieces = (h_columns(p) + p->piece - 1) / p->piece;
     p->chunk_steps = GRADIENTS_AT_ONCE / (p->vectors * lanes);
     p->dx_padded = rounded_up(c->inputs, lanes);
 
@@ -447,7 +448,7 @@ static void unpack_biases(const struct plan *p)
         }
 }
 
-static void unpack_gradients(const struct plan *p)
+void rnncli_unpack_gradients(const struct plan *p)
 {
     const struct call *c = p->call;
     const int64_t vectors = c->cell == GRU ? 3 : p->vectors, wide = vectors * p->lanes, stride = h_columns(p) * wide;
@@ -463,39 +464,40 @@ static void unpack_gradients(const struct plan *p)
 
 /* ---------------------------------------------------------------------------------------------- entry points -- */
 
-struct task {
-    const struct plan *plan;
-    void (*work)(const struct plan *, int64_t);
-};
-
-/* Meanwhile numbers below the smallest normal one are zeros, whatever the thread is set to: a gradient that vanishes on
- * its way back through time would cost a hundred cycles an operation. */
-static void do_task(const void *context, int64_t index)
-{
-    const struct task *task = context;
-#ifdef __x86_64__
-    const unsigned int before = _mm_getcsr();
-    _mm_setcsr(before | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
-#endif
-    task->work(task->plan, index);
-#ifdef __x86_64__
-    _mm_setcsr(before);
-#endif
-}
-
-static void in_parallel(const struct plan *p, void (*work)(const struct plan *, int64_t), int64_t tasks)
-{
-    const struct task task = {p, work};
-    rnncli_run(do_task, &task, tasks, p->call->threads);
-}
-
 /* Floats of `saved` and `scratch` that a call needs. */
 void rnncli_sizes(const struct call *call, int64_t set, int64_t backward, int64_t sizes[2])
 {
     struct call empty = *call;
     struct plan plan;
     empty.saved = empty.scratch = NULL;
-    make_plan(&plan, &empty, SETS[set], (int)backward, sizes);
+    rnncli_lay_out(&plan, &empty, SETS[set], (int)backward, sizes);
+}
+
+int rnncli_prepare_forward(struct plan *p)
+{
+    if (!sort_rows(p))
+        return 0;
+    pack_forward(p);
+    pack_biases(p);
+    return 1;
+}
+
+void rnncli_prepare_backward(struct plan *p)
+{
+    sort_rows(p);
+    pack_backward(p);
+    list_runs(p);
+}
+
+struct work {
+    const struct plan *plan;
+    void (*of)(const struct plan *, int64_t);
+};
+
+static void do_work(const void *context, int64_t task)
+{
+    const struct work *work = context;
+    work->of(work->plan, task);
 }
 
 /* Outputs and final state; with `training` set, `saved` then holds what rnncli_backward needs. Not zero, and nothing
@@ -504,12 +506,11 @@ int64_t rnncli_forward(const struct call *call, int64_t set)
 {
     struct plan plan;
     int64_t sizes[2];
-    make_plan(&plan, call, SETS[set], 0, sizes);
-    if (!sort_rows(&plan))
+    rnncli_lay_out(&plan, call, SETS[set], 0, sizes);
+    if (!rnncli_prepare_forward(&plan))
         return 1;
-    pack_forward(&plan);
-    pack_biases(&plan);
-    in_parallel(&plan, SETS[set]->forward, plan.blocks);
+    const struct work blocks = {&plan, SETS[set]->forward};
+    rnncli_run(&(struct phase){do_work, &blocks, plan.blocks}, 1, call->threads);
     return 0;
 }
 
@@ -518,11 +519,10 @@ void rnncli_backward(const struct call *call, int64_t set)
 {
     struct plan plan;
     int64_t sizes[2];
-    make_plan(&plan, call, SETS[set], 1, sizes);
-    sort_rows(&plan);
-    pack_backward(&plan);
-    list_runs(&plan);
-    in_parallel(&plan, SETS[set]->backward, plan.blocks);
-    in_parallel(&plan, SETS[set]->gradient, plan.groups * plan.pieces);
-    unpack_gradients(&plan);
+    rnncli_lay_out(&plan, call, SETS[set], 1, sizes);
+    rnncli_prepare_backward(&plan);
+    const struct work blocks = {&plan, SETS[set]->backward}, weights = {&plan, SETS[set]->gradient};
+    const struct phase phases[2] = {{do_work, &blocks, plan.blocks}, {do_work, &weights, plan.groups * plan.pieces}};
+    rnncli_run(phases, 2, call->threads);
+    rnncli_unpack_gradients(&plan);
 }

@@ -37,8 +37,8 @@ _Call = _structure(
 _Pass = _structure(
     "Pass",
     "set layers directions calls masks head_mask "
-    "batch features outputs levels weight bias level_weight window_level d_weight d_bias d_level_weight packed "
-    "read d_read out slope "
+    "batch features outputs levels weight bias level_weight window_level d_weight d_bias d_level_weight "
+    "pack pack_back gradient read d_read out slope "
     "kind steps targets level spread target known target_weight losses",
 )
 
@@ -144,7 +144,8 @@ class Pass:
             if number < directions:
                 own.x = input_at
         self._masks[:] = [_address(mask) for mask in masks.inputs]
-        self._library.step(ctypes.addressof(call))
+        if self._library.step(ctypes.addressof(call)):
+            raise MemoryError
         return losses
 
     def _lay_out_layers(self, layer: Layer, weights: Sequence[Sequence[Weights]], shape: Sequence[int]) -> None:
@@ -180,17 +181,12 @@ class Pass:
                 call.x, call.dx, call.dx_row, call.dx_step, call.dx_add = outputs, gradients, row, step, number
 
     def _lay_out_memory(self) -> None:
-        """What a layer saves for its way back, and scratch that all share."""
-        most, found = 0, (ctypes.c_int64 * 2)()
+        """What a layer saves for its way back, and scratch for both ways."""
+        forward, backward = (ctypes.c_int64 * 2)(), (ctypes.c_int64 * 2)()
         for call in self._calls:
-            for backward in (False, True):
-                self._library.sizes(bytes(call), self._library.index, backward, found)
-                most = max(most, found[1])
-                if not backward:
-                    call.saved = self._room(found[0])
-        scratch = self._room(most)
-        for call in self._calls:
-            call.scratch = scratch
+            self._library.sizes(bytes(call), self._library.index, False, forward)
+            self._library.sizes(bytes(call), self._library.index, True, backward)
+            call.saved, call.scratch = self._room(forward[0]), self._room(forward[1] + backward[1])
 
     def _lay_out_head(self, head: Head) -> None:
         call = self._pass
@@ -200,7 +196,7 @@ class Pass:
             setattr(call, name, _address(weight))
             setattr(call, f"d_{name}", self._gradient(weight))
         outputs, features = (-(-size // LINE) * LINE for size in head.weight.shape)
-        call.packed = self._room(outputs * features)
+        call.pack, call.pack_back, call.gradient = (self._room(outputs * features) for _ in range(3))
         call.read, call.d_read = self._room(call.batch * features), self._room(call.batch * features)
         call.out, call.slope = self._room(call.batch * outputs), self._room(call.batch * outputs)
 

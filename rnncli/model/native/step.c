@@ -3,8 +3,10 @@
  * Plain loops without vectors of a set: every number is computed by itself, and sums have one order, so that the bits
  * are the same with any instruction set. */
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "plan.h"
+#include "pool.h"
 
 static inline double loss_of(int64_t kind, float error, float *slope)
 {
@@ -46,19 +48,29 @@ static void window_loss(const struct loss *c, const struct head *h, int64_t row)
     c->losses[row] = (float)(sum * share);
 }
 
-static void multiply_by(float *values, const float *mask, int64_t count)
+/* A step under way: the plans of all layers and directions, forward and backward. */
+struct step {
+    const struct pass *pass;
+    const struct kernels *kernels;
+    int64_t calls;
+    struct plan *forward, *backward;
+};
+
+/* Some rows of a layer's input or its gradient, (batch, steps, inputs), times what dropout left of it. */
+static void apply_mask(const struct call *c, float *values, const float *mask, int64_t first, int64_t end)
 {
-    for (int64_t i = 0; mask && i < count; i++)
+    const int64_t row = c->steps * c->inputs;
+    for (int64_t i = first * row; mask && i < end * row; i++)
         values[i] *= mask[i];
 }
 
 /* The newest state of the top layer's directions, side by side, between their arrays and rows of the head. */
-static void exchange(const struct pass *p, int reading)
+static void exchange(const struct pass *p, int reading, int64_t first, int64_t end)
 {
     const struct head *h = &p->head;
     const struct call *top = p->calls + (p->layers - 1) * p->directions;
     const int64_t hidden = top->hidden, padded = rounded_up(h->features, LINE);
-    for (int64_t row = 0; row < h->batch; row++)
+    for (int64_t row = first; row < end; row++)
         for (int64_t i = 0; i < h->features; i++) {
             const struct call *c = top + i / hidden;
             const int64_t at = row * hidden + i % hidden;
@@ -70,29 +82,90 @@ static void exchange(const struct pass *p, int reading)
         }
 }
 
-/* The losses of a batch of sequences of one length, and all gradients. */
-void rnncli_step(const struct pass *p)
+/* One task for each call's forward pass, one for its backward pass, and one for the head. */
+static void prepare(const void *context, int64_t task)
 {
-    const int64_t count = p->directions, values = p->head.batch * p->calls->steps;
-    for (int64_t i = 0; i < p->layers * count; i++) {
-        const struct call *c = &p->calls[i];
+    const struct step *s = context;
+    if (task < s->calls)
+        rnncli_prepare_forward(&s->forward[task]);
+    else if (task < 2 * s->calls)
+        rnncli_prepare_backward(&s->backward[task - s->calls]);
+    else
+        s->kernels->head_pack(&s->pass->head);
+}
+
+/* Some rows of the batch, through all layers to their losses, and back. */
+static void rows_through(const void *context, int64_t block)
+{
+    const struct step *s = context;
+    const struct pass *p = s->pass;
+    const int64_t count = p->directions, first = block * s->forward->block;
+    const int64_t end = smaller(first + s->forward->block, p->head.batch);
+    for (int64_t i = 0; i < s->calls; i++) {
+        const struct call *c = s->forward[i].call;
         if (i % count == 0)
-            multiply_by((float *)c->x, p->masks[i / count], values * c->inputs);
-        rnncli_forward(c, p->set);
+            apply_mask(c, (float *)c->x, p->masks[i / count], first, end);
+        s->kernels->forward(&s->forward[i], block);
     }
-    exchange(p, 1);
-    rnncli_set(p->set)->head_forward(&p->head);
-    for (int64_t row = 0; row < p->head.batch; row++)
+    exchange(p, 1, first, end);
+    s->kernels->head_forward(&p->head, first, end);
+    for (int64_t row = first; row < end; row++)
         window_loss(&p->loss, &p->head, row);
-    rnncli_set(p->set)->head_backward(&p->head);
-    exchange(p, 0);
+    s->kernels->head_backward(&p->head, first, end);
+    exchange(p, 0, first, end);
     for (int64_t layer = p->layers - 1; layer >= 0; layer--) {
-        const struct call *c = &p->calls[layer * count];
         for (int64_t i = 0; i < count; i++)
-            rnncli_backward(&c[i], p->set);
+            s->kernels->backward(&s->backward[layer * count + i], block);
+        const struct call *c = s->backward[layer * count].call;
         if (c->dx)
-            multiply_by(c->dx, p->masks[layer], values * c->inputs);
+            apply_mask(c, c->dx, p->masks[layer], first, end);
     }
+}
+
+static int64_t gradient_tasks(const struct plan *p) { return p->groups * p->pieces; }
+
+/* The gradients of a part of a call's weights; the last task is the head. */
+static void weights_of(const void *context, int64_t task)
+{
+    const struct step *s = context;
+    for (int64_t i = 0; i < s->calls; task -= gradient_tasks(&s->backward[i++]))
+        if (task < gradient_tasks(&s->backward[i])) {
+            s->kernels->gradient(&s->backward[i], task);
+            return;
+        }
+    s->kernels->head_gradient(&s->pass->head);
+}
+
+static void unpack(const void *context, int64_t call)
+{
+    rnncli_unpack_gradients(&((const struct step *)context)->backward[call]);
+}
+
+/* The losses of a batch of sequences of one length, and all gradients. Not zero if there is no memory for it. */
+int64_t rnncli_step(const struct pass *p)
+{
+    const int64_t calls = p->layers * p->directions;
+    struct plan *plans = calloc(2 * (size_t)calls, sizeof *plans);
+    struct call *backward = calloc((size_t)calls, sizeof *backward);
+    if (plans && backward) {
+        const struct step s = {p, rnncli_set(p->set), calls, plans, plans + calls};
+        int64_t sizes[2], tasks = 1;
+        for (int64_t i = 0; i < calls; i++) {
+            rnncli_lay_out(&s.forward[i], &p->calls[i], s.kernels, 0, sizes);
+            backward[i] = p->calls[i];
+            backward[i].scratch += sizes[1];
+            rnncli_lay_out(&s.backward[i], &backward[i], s.kernels, 1, sizes);
+            tasks += gradient_tasks(&s.backward[i]);
+        }
+        const struct phase phases[] = {{prepare, &s, 2 * calls + 1},
+                                       {rows_through, &s, s.forward->blocks},
+                                       {weights_of, &s, tasks},
+                                       {unpack, &s, calls}};
+        rnncli_run(phases, sizeof phases / sizeof phases[0], p->calls->threads);
+    }
+    free(plans);
+    free(backward);
+    return plans && backward ? 0 : 1;
 }
 
 /* The squared norm of the gradient of one network. */
@@ -139,8 +212,8 @@ static void sgd(const struct update *c, int64_t size, float *w, const float *g, 
     }
 }
 
-/* One update. The largest of the networks' gradient norms before clipping; if it is not finite, nothing was changed. */
-double rnncli_update(const struct update *c)
+/* The largest of the networks' gradient norms before clipping; if it is not finite, nothing was changed. */
+static double update(const struct update *c)
 {
     double largest = 0;
     for (int64_t member = 0; member < c->members; member++) {
@@ -163,4 +236,24 @@ double rnncli_update(const struct update *c)
         }
     }
     return largest;
+}
+
+struct updated {
+    const struct update *update;
+    double *norm;
+};
+
+static void do_update(const void *context, int64_t task)
+{
+    const struct updated *all = context;
+    *all->norm = update(all->update);
+}
+
+/* One update, and its norm. What a unit that is never used has left of its moments does not end as the smallest of all
+ * numbers. */
+double rnncli_update(const struct update *c)
+{
+    double norm = 0;
+    rnncli_run(&(struct phase){do_update, &(struct updated){c, &norm}, 1}, 1, 1);
+    return norm;
 }

@@ -14,7 +14,7 @@ struct head {
     const float *level_weight;  /* (outputs, levels): a second map, of the windows' levels; null if there are none */
     const float *level;         /* (batch, levels) */
     float *d_weight, *d_bias, *d_level_weight;
-    float *packed; /* padded outputs times padded features */
+    float *pack, *pack_back, *gradient; /* padded outputs times padded features */
     float *read, *d_read, *out, *slope;
 };
 enum { LINE = 16 };
@@ -32,7 +32,7 @@ struct loss {
 /* Layers, a head on the newest state, and the loss: forward and back. */
 struct pass {
     int64_t set, layers, directions;
-    struct call *calls;        /* [layer][direction] */
+    struct call *calls;        /* [layer][direction], on as many threads each; scratch: as large as both passes need */
     const float *const *masks; /* [layer]: by what a layer's input is multiplied, (batch, steps, inputs), or null */
     const float *head_mask;    /* likewise (batch, features) */
     struct head head;
@@ -51,7 +51,7 @@ struct update {
     double begun, begun_slower;    /* 1 - slow^updates, and so on */
 };
 
-void rnncli_step(const struct pass *pass);
+int64_t rnncli_step(const struct pass *pass);
 double rnncli_update(const struct update *update);
 
 #endif
