@@ -8,7 +8,7 @@ from rnncli.cli.backtest_run import described, run_backtest
 from rnncli.cli.results import metrics_sheets
 from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
-from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score
+from rnncli.evaluation.evaluate import Scored, document, held_out, other_data, plain, score_parts
 from rnncli.evaluation.folds import Plan, check_plan
 from rnncli.tasks.answers import BATCH_SIZE
 from rnncli.trained import TrainedModel, load_model
@@ -30,7 +30,7 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan:
         console.warn("the data has changed since training: the held-out parts are not what they were")
     prepared = held_out(model, tables) if data is None else other_data(model, tables)
     found = None if plan is None else run_backtest(model, prepared, plan)
-    validation, test = (None, found.pooled) if found else _parts(model, prepared, own=data is None)
+    validation, test = (None, found.pooled) if found else score_parts(model, prepared, own=data is None)
     result = document(model, facts_of(run, model, made_with), validation, test)
     if plan is not None and found is not None:
         result |= described(model, prepared, plan, found)
@@ -38,13 +38,6 @@ def evaluate_run(run: Path, data: str | None, by: str | None, device: str, plan:
     if by is not None and judged is not None:
         result[f"by_{by}"] = plain(_by_step(judged) if by == "step" else _by_series(judged, model, prepared))
     return result
-
-
-def _parts(model: TrainedModel, data: Prepared, *, own: bool) -> tuple[Scored | None, Scored | None]:
-    """Scores of the validation and test parts of the run's own data; all of other data is test."""
-    settings = model.config.split
-    validation = score(model, data, data.split.validation) if own and settings.validation else None
-    return validation, score(model, data, data.split.test) if settings.test or not own else None
 
 
 def _made_with(run: Path) -> dict[str, Any]:

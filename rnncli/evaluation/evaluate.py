@@ -17,8 +17,9 @@ from rnncli.data.windows import CHUNK, Windows, compact
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.answered import Answered, answered
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known
+from rnncli.evaluation.scores import Scores
 from rnncli.tasks.intervals import interval_metrics
-from rnncli.tasks.metrics import METRICS, Metric, Scores
+from rnncli.tasks.metrics import METRICS, Metric
 from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
 from rnncli.training.prepare import Prepared, on_device, prepare_known, read_data, scoring_windows
@@ -73,13 +74,35 @@ def score(model: TrainedModel, data: Prepared, part: Part) -> Scored:
     Raises:
         DataError: if there is none.
     """
+    return score_windows(model, data, _to_score(model, data, part), fit_baselines(model, data))
+
+
+def score_parts(model: TrainedModel, data: Prepared, *, own: bool = True) -> tuple[Scored | None, Scored | None]:
+    """Scores of the validation and test parts of the run's own data, if it has them; all of other data is test.
+
+    Raises:
+        DataError: if a part has no window.
+    """
+    split = model.config.split
+    parts = (
+        data.split.validation if own and split.validation else None,
+        data.split.test if split.test or not own else None,
+    )
+    windows = [None if part is None else _to_score(model, data, part) for part in parts]
+    answers = fit_baselines(model, data) if any(some is not None for some in windows) else {}
+    validation, test = (None if some is None else score_windows(model, data, some, answers) for some in windows)
+    return validation, test
+
+
+def _to_score(model: TrainedModel, data: Prepared, part: Part) -> Windows:
+    """The windows whose targets lie in a part."""
     task = model.task
     windows = scoring_windows(data, part, on_device(data, next(model.network.parameters()).device))
     if not len(windows):
         raise DataError(f"no window to score: no series has {task.horizon + 1} rows", place=Place())
     if not _knows_a_target(data, windows, model.scaler.targets):
         raise DataError(f"no known {', '.join(data.columns.targets)} to score")
-    return score_windows(model, data, windows, fit_baselines(model, data))
+    return windows
 
 
 def _knows_a_target(data: Prepared, windows: Windows, targets: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rnncli.config import schema
 from rnncli.data.reading.frames import Tables
-from rnncli.evaluation.evaluate import document, score
+from rnncli.evaluation.evaluate import document, score_parts
 from rnncli.training import folder as run_folder
 from rnncli.training.manifest import describe, parameters
 from rnncli.training.request import Request, Watch
@@ -36,7 +36,4 @@ def _scores(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "epochs": outcome.epochs,
         "seconds": round(outcome.seconds, 3),
     }
-    has_validation, has_test = model.config.split.validation != 0, model.config.split.test != 0
-    validation = score(model, data, data.split.validation) if has_validation else None
-    test = score(model, data, data.split.test) if has_test else None
-    return document(model, facts, validation, test)
+    return document(model, facts, *score_parts(model, data))

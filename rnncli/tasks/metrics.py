@@ -1,8 +1,8 @@
-"""Scores: a pointwise statistic and a way to finish its mean, so that overall, per series and per step come free."""
+"""Metrics: a pointwise statistic, and a way to finish its mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,70 +176,3 @@ def _coverage(low: int, high: int) -> Callable[[Floats, Floats, Units], Floats]:
 
 
 METRICS = forecast_metrics((0.025, 0.1, 0.5, 0.9, 0.975)) | LABEL_METRICS | BINARY_METRICS
-
-
-class Scores:
-    """Sums of every metric's statistic by series and by step, over any number of batches."""
-
-    def __init__(self, metrics: Mapping[str, Metric], series: int, steps: int) -> None:
-        self._metrics = metrics
-        self._series = series
-        self._steps = steps
-        self._totals: dict[str, Floats] = {}
-        self._counts: dict[str, Floats] = {}
-
-    def add(self, truth: Floats, answer: Floats, units: Units, series: Rows) -> None:
-        """Add windows: truth (windows, steps, targets), answer likewise or probabilities; series (windows,)."""
-        for name, metric in self._metrics.items():
-            values = metric.pointwise(truth, answer, units)
-            known = ~np.isnan(values)
-            shape = (self._series, values.shape[1], values.shape[2])
-            totals = self._totals.setdefault(name, np.zeros(shape))
-            counts = self._counts.setdefault(name, np.zeros(shape))
-            _add_rows(totals, series, np.where(known, values, 0))
-            _add_rows(counts, series, known)
-
-    def include(self, other: Scores, series: Rows) -> None:
-        """Add all that `other` holds; `series` says which of these series each of its own is."""
-        for name, totals in other._totals.items():
-            shape = (self._series, *totals.shape[1:])
-            _add_rows(self._totals.setdefault(name, np.zeros(shape)), series, totals)
-            _add_rows(self._counts.setdefault(name, np.zeros(shape)), series, other._counts[name])
-
-    def overall(self) -> dict[str, float]:
-        """Every metric over all windows."""
-        return self._finish(slice(None), slice(None))
-
-    def answers(self) -> int:
-        """How many answers were scored, of all series."""
-        first = next(iter(self._counts.values()), np.zeros((0, 1, 1)))
-        return int(first.sum(0).max())
-
-    def by_step(self) -> list[dict[str, float]]:
-        """Every metric for each step of the horizon, the first first."""
-        return [self._finish(slice(None), slice(step, step + 1)) for step in range(self._steps)]
-
-    def by_series(self) -> dict[int, dict[str, float]]:
-        """Every metric for each series that has windows."""
-        first = next(iter(self._counts.values()), np.zeros((0, 0, 0)))
-        there = np.flatnonzero(first.sum((1, 2)))
-        return {int(series): self._finish(slice(series, series + 1), slice(None)) for series in there}
-
-    def _finish(self, series: slice, steps: slice) -> dict[str, float]:
-        return {
-            name: metric.finish(
-                self._totals[name][series, steps].sum((0, 1)), self._counts[name][series, steps].sum((0, 1))
-            )
-            for name, metric in self._metrics.items()
-            if name in self._totals
-        }
-
-
-def _add_rows(totals: Floats, places: Rows, rows: Floats | NDArray[np.bool_]) -> None:
-    """totals[places] += rows, where a place may come several times: much faster than np.add.at."""
-    if not len(places):
-        return
-    order = np.argsort(places, kind="stable")
-    ordered = places[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
-    totals[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)

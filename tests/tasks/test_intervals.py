@@ -15,11 +15,12 @@ from small_runs import answers, fit, opened, tags
 
 from rnncli.errors import UsageError
 from rnncli.evaluation.evaluate import document, held_out, score
+from rnncli.evaluation.scores import Scores
 from rnncli.predict import Wanted, predict
 from rnncli.tasks import intervals
 from rnncli.tasks.answers import answer_batches
 from rnncli.tasks.intervals import MOST, fewest, half_width, interval_metrics, residuals
-from rnncli.tasks.metrics import Scores, Units
+from rnncli.tasks.metrics import Units
 from rnncli.trained import TrainedModel, load_model
 from rnncli.training.prepare import on_device, scoring_windows
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from rnncli.tasks.metrics import BINARY_METRICS, LABEL_METRICS, NUMBER_METRICS, Scores, Units
+from rnncli.evaluation.scores import Scores
+from rnncli.tasks.metrics import BINARY_METRICS, LABEL_METRICS, NUMBER_METRICS, Units
 
 ONE = Units(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
 

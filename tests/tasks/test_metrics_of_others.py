@@ -13,7 +13,8 @@ from rnncli.config import schema
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import fit_scaler
 from rnncli.data.split import Part
-from rnncli.tasks.metrics import Scores, Units, forecast_metrics
+from rnncli.evaluation.scores import Scores
+from rnncli.tasks.metrics import Units, forecast_metrics
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 NAMES = ["lo-95", "lo-80", "median", "hi-80", "hi-95"]

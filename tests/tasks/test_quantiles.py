@@ -23,9 +23,10 @@ from rnncli.data.split import everything
 from rnncli.data.windows import Batch
 from rnncli.errors import UsageError
 from rnncli.evaluation.evaluate import held_out, score
+from rnncli.evaluation.scores import Scores
 from rnncli.predict import Wanted
 from rnncli.tasks.forecasting import Forecasting
-from rnncli.tasks.metrics import Scores, Units, forecast_metrics
+from rnncli.tasks.metrics import Units, forecast_metrics
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 HORIZON, TARGETS = 3, 2
