@@ -20,6 +20,7 @@ from rnncli.tasks.task import Task
 # on each weight, a window, in scaled units; the last one leaves next to nothing of the map
 PENALTIES = (0.05, 0.15, 0.5, 1.5, 5.0, 15.0, 50.0, 500.0, 5e6)
 USUAL = 0.5
+REACHES = (1.0, 0.75, 0.6, 0.5, 0.375, 0.25)  # parts of the context that a map may read, the newest
 SHARES = tuple(tenth / 10 for tenth in range(11))  # the network's; the map has the rest
 USUAL_SHARE = 0.5
 TIE = 0.01  # share of a validation loss that may be chance
@@ -77,8 +78,9 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
     """Put W = (A'A + p N I)^-1 A'Y (Hoerl and Kennard 1970) into a path around the recurrence that is in closed form.
 
     A holds the training windows' targets less their level, Y what follows likewise, one row a window and target;
-    rows with an unknown target are passed over. The penalty p is chosen by the loss on the validation part: a map that
-    helps where series tend back to a level leads astray where they wander. Of those as good as the best but for a
+    rows with an unknown target are passed over. How far W reads into the past is chosen by the loss on the validation
+    part: the recurrence makes use of a long past, a map fits its noise. The penalty p then likewise: a map that helps
+    where series tend back to a level leads astray where they wander. Of those as good as the best but for a
     hundredth, the one that fits the training part best is taken, the smallest.
 
     Returns:
@@ -88,25 +90,51 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
     if not members or not len(train):
         return False
     weights = [member.get_buffer("skip.weight") for member in members]
-    maps = _maps(train, *weights[0].shape)
-    losses = torch.zeros(len(PENALTIES), dtype=torch.float64)
-    for batch in _batches(validation) if validation is not None else ():
-        for place, found in enumerate(maps):
-            weights[0].copy_(found)
-            answer = task.answer(members[0].around(batch.past, batch.lengths), batch)
-            losses[place] += task.loss(answer, batch).double().sum().cpu()
-    best = maps[_first_of_the_best(losses) if losses.any() else PENALTIES.index(USUAL)]
+    sums = _sums(train, *weights[0].shape)
+    context, best = weights[0].shape[1], sums.map(weights[0].shape[1], USUAL)
+    if validation is not None and len(validation):
+        reaches = [max(1, round(part * context)) for part in REACHES]
+        losses = _losses([sums.map(reach, PENALTIES[0]) for reach in reaches], members[0], task, validation)
+        maps = [sums.map(reaches[int(losses.argmin())], penalty) for penalty in PENALTIES]
+        best = maps[_first_of_the_best(_losses(maps, members[0], task, validation))]
     for weight in weights:
         weight.copy_(best)
     return True
+
+
+def _losses(maps: list[Tensor], network: Network, task: Task, windows: Windows) -> Tensor:
+    """(maps,) summed losses of the path around a network with each of the maps."""
+    losses = torch.zeros(len(maps), dtype=torch.float64)
+    for batch in _batches(windows):
+        for place, found in enumerate(maps):
+            network.get_buffer("skip.weight").copy_(found)
+            answer = task.answer(network.around(batch.past, batch.lengths), batch)
+            losses[place] += task.loss(answer, batch).double().sum().cpu()
+    return losses
 
 
 def _first_of_the_best(losses: Tensor) -> int:
     return int((losses <= losses.min() * (1 + TIE)).nonzero()[0])
 
 
-def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:
-    """(steps, context) the map for each of the penalties."""
+@dataclass(frozen=True)
+class _Sums:
+    """A'A, A'Y and N."""
+
+    squares: Tensor
+    products: Tensor
+    count: int
+
+    def map(self, reach: int, penalty: float) -> Tensor:
+        """(steps, context) the map that reads so many of the newest rows."""
+        squares, products = self.squares[-reach:, -reach:], self.products[-reach:]
+        ridge = penalty * max(1, self.count) * torch.eye(reach, dtype=squares.dtype)
+        found = torch.zeros_like(self.products)
+        found[-reach:] = torch.linalg.solve(squares + ridge, products)
+        return found.T.float()
+
+
+def _sums(train: Windows, steps: int, context: int) -> _Sums:
     squares = torch.zeros(context, context, dtype=torch.float64)
     products = torch.zeros(context, steps, dtype=torch.float64)
     count = 0
@@ -119,8 +147,7 @@ def _maps(train: Windows, steps: int, context: int) -> list[Tensor]:
         squares += (a.T @ a).double()
         products += (a.T @ y).double()
         count += len(a)
-    ridge = max(1, count) * torch.eye(context, dtype=torch.float64)
-    return [torch.linalg.solve(squares + penalty * ridge, products).T.float() for penalty in PENALTIES]
+    return _Sums(squares, products, count)
 
 
 def _batches(windows: Windows) -> Iterator[Batch]:
