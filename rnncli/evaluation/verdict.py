@@ -16,8 +16,8 @@ JUDGED_BY = {
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """Whether the model is worth having, in a sentence, and what its intervals are worth, in another."""
-    return "\n".join(sentence for sentence in (_skill(result), _intervals(result)) if sentence)
+    """Whether the model is worth having, who of a blend it is, and what its intervals are worth, a sentence each."""
+    return "\n".join(sentence for sentence in (_skill(result), _blend(result), _intervals(result)) if sentence)
 
 
 def judged_by(result: dict[str, Any]) -> str:
@@ -30,6 +30,15 @@ def best_baseline(result: dict[str, Any], metric: str) -> str:
     known = {name: scores[metric] for name, scores in result["baselines"].items() if scores[metric] is not None}
     best: str = (max if metric == "accuracy" else min)(known, key=lambda name: known[name])
     return best
+
+
+def _blend(result: dict[str, Any]) -> str:
+    share = result.get("network_share")
+    if share is None:
+        return ""
+    if not share:
+        return "The linear map answers alone: beside it the network brings less than a hundredth."
+    return f"The network has {share:.0%} of the answer, the linear map the rest."
 
 
 def _intervals(result: dict[str, Any]) -> str:

@@ -47,13 +47,15 @@ def manifest(
 
 def facts_of(run: Path, model: TrainedModel, made_with: Mapping[str, Any]) -> dict[str, Any]:
     """What ``metrics.json`` says beside scores, of a run that is over; `made_with` is its manifest."""
+    share = made_with.get("network_share")
     return {
         "run": str(run),
         "task": model.config.task.kind,
         "device": describe(next(model.network.parameters()).device),
         "parameters": parameters(model.network),
-        "epochs": made_with.get("epochs"),
         "seconds": made_with.get("seconds"),
+        "epochs": made_with.get("epochs"),
+        **({"network_share": share} if isinstance(share, float) else {}),
     }
 
 

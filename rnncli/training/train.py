@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -36,7 +37,7 @@ class Outcome:
 
     model: TrainedModel
     data: Prepared
-    epochs: int
+    facts: dict[str, Any]
     seconds: float
 
 
@@ -95,7 +96,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             session.heed(state, caught)
         made_with = manifest(config, digest, device, session.seconds(), network) | state.facts()
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
-    return Outcome(model, data, state.epoch, session.seconds())
+    return Outcome(model, data, state.facts(), session.seconds())
 
 
 def _with_residuals(model: TrainedModel, fit: Fit) -> TrainedModel:

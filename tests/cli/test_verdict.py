@@ -33,6 +33,11 @@ def result(skill: float | None, answers: int = 50, **scores: float | None) -> di
         (result(0.5, 1, naive=2.0), "50% less error (mae); that of 1 answer says little."),
         (result(0.5, 9, naive=2.0), "50% less error (mae); that of 9 answers says little."),
         (result(-0.5, 1, naive=0.5), "change the model."),
+        (result(0.5, naive=2.0) | {"network_share": 0.0}, "\nThe linear map answers alone:"),
+        (
+            result(0.5, naive=2.0) | {"network_share": 0.7},
+            "\nThe network has 70% of the answer, the linear map the rest.",
+        ),
     ],
 )
 def test_what_the_model_is_worth(found, sentence):
