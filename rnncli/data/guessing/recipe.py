@@ -18,7 +18,7 @@ FEW_WINDOWS = 5_000
 FEW_ROWS = 300  # of training, of one or a few series
 SMALL_BATCH, MANY_EPOCHS = 32, 50
 MOST_STEPS = 1_000  # in an epoch of forecasts
-MOST_ROWS = {"classification": 100_000, "regression": 1_000_000, "tagging": 100_000}  # read in an epoch
+MOST_ROWS = {"classification": 400_000, "regression": 1_000_000, "tagging": 100_000}  # read in an epoch
 LEAST_STEPS = 20
 LONGEST_FULL = 2_000  # rows of a sequence that is read as a whole where each of them is answered
 
@@ -144,8 +144,11 @@ def _bounded(plan: Plan, windows: int) -> Plan:
 
 
 def _classification(findings: Findings) -> Plan:
-    labels = f"a label for each of {len(findings.lengths):,} sequences"
-    return _bounded_rows(_recipe("classification", labels), int(findings.lengths.sum()), float(findings.lengths.mean()))
+    lengths = findings.lengths
+    plan = _recipe("classification", f"a label for each of {len(lengths):,} sequences")
+    if plan.number("model.segment") > int(np.median(lengths)) // 2:
+        plan = plan.drop("model.segment")
+    return _bounded_rows(plan, int(lengths.sum()), float(lengths.mean()))
 
 
 def _regression(findings: Findings) -> Plan:
@@ -181,8 +184,8 @@ def _tagging(findings: Findings) -> Plan:
 
 def _bounded_rows(plan: Plan, rows: int, window: float) -> Plan:
     """No more than so many rows read in an epoch, where it would have very many in windows of `window` rows."""
-    most = MOST_ROWS[str(plan.recipe)]
-    if "training.steps_per_epoch" in plan.keys or rows <= most:
+    most, a_step = MOST_ROWS[str(plan.recipe)], window * plan.number("training.batch_size")
+    if (plan.number("training.steps_per_epoch") * a_step or rows) <= most:
         return plan
-    steps = max(int(most / window / plan.number("training.batch_size")), LEAST_STEPS)
+    steps = max(int(most / a_step), LEAST_STEPS)
     return plan.put("training.steps_per_epoch", steps, "an epoch is so many batches: all rows would be very many")
