@@ -90,6 +90,7 @@ struct NAME(product) {
     float *out;
     int64_t out_row;
     int add;
+    int64_t far; /* whether the weights are more than a second-level cache holds */
 };
 #define product NAME(product)
 
@@ -122,7 +123,8 @@ static ALWAYS void NAME(tile)(const int R, const int V, const int across, const 
         }
 }
 
-/* Rows by tiles that are as even as can be, of at most MOST_OF rows: small tiles wait for their sums. */
+/* Rows by tiles of at most MOST_OF of them, as even as can be: small ones wait for their sums. Only where weights come
+ * from far is the first as large as can be, since meanwhile they arrive. */
 #define TILE(R, V)                                                                                 \
     case R:                                                                                        \
         if (R * V <= MOST)                                                                         \
@@ -130,7 +132,7 @@ static ALWAYS void NAME(tile)(const int R, const int V, const int across, const 
         break;
 #define TILES(MOST_OF, V)                                                                          \
     for (int64_t tiles = (left + MOST_OF - 1) / MOST_OF; tiles > 0; tiles--) {                     \
-        const int64_t rows = (left + tiles - 1) / tiles;                                           \
+        const int64_t rows = j->far ? smaller(left, MOST_OF) : (left + tiles - 1) / tiles;         \
         switch (rows) { TILE(1, V) TILE(2, V) TILE(3, V) TILE(4, V) TILE(5, V) TILE(6, V) TILE(7, V) TILE(8, V) } \
         left -= rows, a += rows * a_row, out += rows * j->out_row;                                 \
     }
@@ -249,12 +251,12 @@ static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, co
         multiply(&(struct product){rows, 3, 0, now + p->x_at, p->pack_x + panel * inputs * 3 * LANES, p->row, 1,
                                    3 * LANES, 1, &x_run, gates, wide, 0});
         multiply(&(struct product){rows, 3, 0, now + p->h_at, p->pack_h + panel * (hidden + 1) * 3 * LANES, p->row, 1,
-                                   3 * LANES, 1, &h_run, gates + LANES, wide, 1});
+                                   3 * LANES, 1, &h_run, gates + LANES, wide, 1, p->far});
         return;
     }
     const struct run runs[2] = {{p->h_at, 0, hidden}, {p->x_at, hidden * wide, inputs}};
     multiply(&(struct product){rows, p->vectors, 0, now, p->pack_h + panel * (hidden + inputs) * wide, p->row, 1, wide, 2,
-                               runs, gates, wide, 0});
+                               runs, gates, wide, 0, p->far});
     if (c->cell == CARRY_LSTM) {
         const struct run c_run = {0, 0, hidden};
         multiply(&(struct product){rows, 1, 0, now, p->pack_c + panel * hidden * LANES, p->row, 1, LANES, 1, &c_run,
@@ -500,7 +502,7 @@ static void NAME(back_through)(const struct plan *p, int64_t rows, const float *
         const int64_t vectors = smaller(4, (columns - column) / LANES);
         struct run scaled[CHUNK_RUNS];
         struct product j = {rows, vectors, 0, dz, pack + column * steps, p->vectors * LANES, 1, vectors * LANES, 0,
-                            scaled, out + column, columns, add};
+                            scaled, out + column, columns, add, p->far};
         for (int64_t panel = 0; panel < p->panels; panel += j.run_count) {
             j.run_count = smaller(CHUNK_RUNS, p->panels - panel);
             for (int64_t i = 0; i < j.run_count; i++) {

@@ -59,6 +59,7 @@ struct plan {
     int64_t block, blocks;         /* rows that one thread takes through all steps at a time */
     int64_t pieces, piece;         /* the columns of a weight gradient are cut so that caches hold what they read, */
     int64_t groups, group;         /* and its panels are shared out among the threads */
+    int64_t far;                   /* whether the weights are more than a second-level cache holds */
     float *rows, *gates;
     float *pack_h, *pack_x, *pack_c; /* weights, or transposed weights, or the gradients of weights, by panels */
     float *grad_h, *grad_x, *grad_c;

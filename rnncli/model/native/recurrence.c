@@ -21,6 +21,7 @@
 #endif
 /* How much is worked through at a time, for the sake of caches; of sums that are added up, for exactness too. */
 enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
+enum { FAR = 1 << 19 }; /* more floats than a second-level cache holds */
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -206,6 +207,7 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
         p->pieces = (c->threads + p->groups - 1) / p->groups;
     p->piece = rounded_up((h_columns(p) + p->pieces - 1) / p->pieces, 12);
     p->pieces = (h_columns(p) + p->piece - 1) / p->piece;
+    p->far = p->panels * p->vectors * lanes * (c->hidden + c->inputs) > FAR;
     p->chunk_steps = GRADIENTS_AT_ONCE / (p->vectors * lanes);
     p->dx_padded = rounded_up(c->inputs, lanes);
 
