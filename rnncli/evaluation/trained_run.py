@@ -33,7 +33,7 @@ def _scores(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "task": model.config.task.kind,
         "device": describe(next(model.network.parameters()).device),
         "parameters": parameters(model.network),
-        "seconds": round(outcome.seconds, 3),
         **outcome.facts,
+        "seconds": round(outcome.seconds, 3),
     }
     return document(model, facts, *score_parts(model, data))

@@ -53,9 +53,9 @@ def facts_of(run: Path, model: TrainedModel, made_with: Mapping[str, Any]) -> di
         "task": model.config.task.kind,
         "device": describe(next(model.network.parameters()).device),
         "parameters": parameters(model.network),
-        "seconds": made_with.get("seconds"),
         "epochs": made_with.get("epochs"),
         **({"network_share": share} if isinstance(share, float) else {}),
+        "seconds": made_with.get("seconds"),
     }
 
 
