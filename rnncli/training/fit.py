@@ -148,8 +148,10 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         chosen, losses = averaged(state.mean, state.network), None
         if fit.validation is not None:
             losses = yield from _validate(fit, state, chosen, fit.validation, blend)
-        share = None if blend is None else pick_share(losses)
-        kept = chosen if blend is None or share is None else blend.network(chosen, share)
+        kept, share = chosen, None
+        if blend is not None:
+            share = pick_share(losses)
+            kept = blend.network(chosen, share)
         yield _close_epoch(fit, state, kept, share, losses, _rate(fit, state, len(batches) - 1, len(batches)))
 
 

@@ -90,8 +90,9 @@ def fit_skip(network: AnyNetwork, task: Task, train: Windows, validation: Window
     if not members or not len(train):
         return False
     weights = [member.get_buffer("skip.weight") for member in members]
-    sums = _sums(train, *weights[0].shape)
-    context, best = weights[0].shape[1], sums.map(weights[0].shape[1], USUAL)
+    steps, context = weights[0].shape
+    sums = _sums(train, steps, context)
+    best = sums.map(context, USUAL)
     if validation is not None and len(validation):
         reaches = [max(1, round(part * context)) for part in REACHES]
         losses = _losses([sums.map(reach, PENALTIES[0]) for reach in reaches], members[0], task, validation)

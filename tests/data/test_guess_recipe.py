@@ -97,11 +97,18 @@ def test_a_clear_season_in_few_rows_is_gone_around():
         assert "model.skip" not in plan("forecasting", lengths, season=12, **other).keys
 
 
-@pytest.mark.parametrize("task", ["forecasting", "classification", "tagging"])
+@pytest.mark.parametrize("task", ["forecasting", "tagging"])
 def test_an_epoch_of_a_huge_table_is_bounded(task):
-    lengths = {"forecasting": [400] * 20_000, "classification": [300] * 20_000, "tagging": [300] * 20_000}[task]
+    lengths = {"forecasting": [400] * 20_000, "tagging": [300] * 20_000}[task]
     steps = plan(task, lengths).keys["training.steps_per_epoch"]
     assert 20 <= steps <= MOST_STEPS
+
+
+def test_sequences_with_labels_are_read_singly_if_short_and_in_fewer_steps_if_long():
+    recipe = keys_of("classification")
+    short, long = (plan("classification", [rows] * 50, one_answer=True).keys for rows in (7, 1_200))
+    assert short == {key: value for key, value in recipe.items() if key != "model.segment"}
+    assert long == recipe | {"training.steps_per_epoch": 20}
 
 
 @pytest.mark.parametrize(("rows", "context"), [(200, 30), (40, 20), (3, 1), (1, 1)])
