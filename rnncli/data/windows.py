@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -129,13 +130,21 @@ class Windows:
             rows = origins - 1
         return np.minimum(rows, len(self.data.targets) - 1), rows < len(self.data.targets)
 
+    @functools.cached_property
+    def _whole(self) -> bool:
+        """Whether all windows have the whole context."""
+        return len(self) > 0 and int(self.lengths().min()) == self.shape.context
+
+    @functools.cached_property
+    def _ahead(self) -> bool:
+        """Whether all rows of the horizon are there, of all windows."""
+        return 0 < self.shape.horizon <= len(self.data.targets) - int(self.origins.max(initial=0))
+
     def batch(self, index: Numbers) -> Batch:
         """Gather the windows at `index`."""
-        data, device = self.data, self.data.inputs.device
+        data = self.data
         origins = self.origins[index]
-        series = self._series_of(origins)
-        first_rows = np.maximum(self.starts[series], origins - self.shape.context)  # begins, in one search
-        past, valid, mask = self._past(first_rows, origins - first_rows)
+        past, valid, mask = self._past(origins)
         pick, counts = self._targets(index, origins)
         level, spread = self._level(past, valid, mask, data.targets.shape[1])
         if self.shape.normalise != "none" and not self.shape.forks:
@@ -149,8 +158,8 @@ class Windows:
         return Batch(
             past=past,
             lengths=valid,
-            static=data.static[torch.from_numpy(series).to(device)],
-            ahead=pick(data.inputs[:, first:last]),
+            static=self._static(origins),
+            ahead=pick(data.inputs[:, first:last]) if last > first else past.new_empty(len(past), self.shape.horizon, 0),
             level=level,
             spread=spread,
             target=pick(data.targets),
@@ -159,10 +168,20 @@ class Windows:
             index=index,
         )
 
-    def _past(self, begins: Rows, lengths: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """(batch, time, inputs) rows from `begins` on; where lengths differ, the lengths and which steps are valid."""
-        inputs, longest = self.data.inputs, int(lengths.max())
-        first = torch.from_numpy(begins).to(inputs.device)
+    def _static(self, origins: Numbers) -> Tensor:
+        static = self.data.static
+        if not static.shape[1]:
+            return static.new_empty(len(origins), 0)
+        return static[torch.from_numpy(self._series_of(origins)).to(static.device)]
+
+    def _past(self, origins: Numbers) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(batch, time, inputs) rows up to the origins; where lengths differ, the lengths and which steps are valid."""
+        inputs, context = self.data.inputs, self.shape.context
+        if self._whole:
+            return stretches(inputs, torch.from_numpy(origins - context).to(inputs.device), context), None, None
+        begins = np.maximum(self.starts[self._series_of(origins)], origins - context)  # as `begins`, in one search
+        lengths = origins - begins
+        first, longest = torch.from_numpy(begins).to(inputs.device), int(lengths.max())
         if longest == lengths.min():
             return stretches(inputs, first, longest), None, None
         valid = torch.from_numpy(lengths).to(inputs.device)
@@ -173,7 +192,7 @@ class Windows:
     def _targets(self, index: Numbers, origins: Numbers) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
         """What picks the target rows of the windows at `index` from all rows, and which of them count, if not all."""
         device, horizon = self.data.inputs.device, self.shape.horizon
-        if horizon and origins.max() + horizon <= len(self.data.targets):
+        if self._ahead:
             first = torch.from_numpy(origins).to(device)
             return lambda values: stretches(values, first, horizon), None
         rows, counts = (torch.from_numpy(part).to(device) for part in self.target_rows(index))

@@ -47,7 +47,7 @@ def native_for(wanted: str, *tensors: Tensor) -> Library | None:
 def _plain(tensor: Tensor) -> bool:
     """Whether a tensor is some numbers in memory, and not a stand-in of torch's tracers and transforms."""
     kind = type(tensor) in (Tensor, torch.nn.Parameter) and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    return kind and tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.numel() > 0
+    return kind and tensor.dtype == torch.float32 and tensor.is_cpu and tensor.numel() > 0
 
 
 def _computes(library: Library, cell: str) -> bool:

@@ -38,45 +38,46 @@ class DirectGradients(Gradients):
         self, members: Sequence[Network], batch: Batch, forks: Batch | None, generator: torch.Generator
     ) -> Tensor:
         """As `Gradients`."""
-        plain = [self._plain(member) for member in members] if forks is None and batch.lengths is None else []
-        library = native_for(members[0].backbone.engine, batch.past) if plain and None not in plain else None
-        if library is None:
+        whole = forks is None and batch.lengths is None
+        plain = [self._plain(member, batch.past) for member in members] if whole else [None]
+        if None in plain:
             return super().__call__(members, batch, forks, generator)
         with torch.no_grad():
-            losses = [own.losses(library, batch, generator) for own in plain if own is not None]
+            losses = [own.losses(batch, generator) for own in plain if own is not None]
         return losses[0][None] if len(losses) == 1 else torch.stack(losses)
 
-    def _plain(self, network: Network) -> _Plain | None:
+    def _plain(self, network: Network, past: Tensor) -> _Plain | None:
         if id(network) not in self._found:
             served = self._loss is not None and is_plain(network)
+            library = native_for(network.backbone.engine, past) if served else None
             shifted = isinstance(self.task, Forecasting)
-            self._found[id(network)] = _Plain(network, str(self._loss), shifted) if served else None
+            self._found[id(network)] = None if library is None else _Plain(library, network, str(self._loss), shifted)
         return self._found[id(network)]
 
 
 class _Plain:
     """A plain network, and the memory for its steps."""
 
-    def __init__(self, network: Network, loss: str, shifted: bool) -> None:
-        self._network, self._loss, self._shifted = network, loss, shifted
+    def __init__(self, library: Library, network: Network, loss: str, shifted: bool) -> None:
+        self._library, self._network, self._loss, self._shifted = library, network, loss, shifted
         self._weights = _weights(network)
         self._passes: dict[tuple[object, ...], Pass] = {}
 
-    def losses(self, library: Library, batch: Batch, generator: torch.Generator) -> Tensor:
+    def losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """(batch,) losses, whose mean has left its gradient in the weights."""
         network = self._network
         x = network.read(batch.past, None, batch.static)[0] if network.sizes.static else batch.past
         x = dropout(x, network.settings.input_dropout, generator)
         level, spread = (batch.level, batch.spread) if self._shifted else (None, None)
         answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
-        losses_of = self._pass(library, x)
+        losses_of = self._pass(x)
         losses = losses_of(x, batch.level, answers, _masks(network, x, generator))
         for weight, gradient in zip(self._weights, losses_of.gradients, strict=True):
             if weight is not None:
                 weight.grad = gradient
         return losses
 
-    def _pass(self, library: Library, x: Tensor) -> Pass:
+    def _pass(self, x: Tensor) -> Pass:
         """Memory for inputs of this shape, and for the weights where they are now."""
         key = (x.shape, *(0 if weight is None else weight.data_ptr() for weight in self._weights))
         if key not in self._passes:
@@ -85,7 +86,7 @@ class _Plain:
             backbone, head = self._network.backbone, Head(*self._weights[-3:])  # type: ignore[arg-type]
             layers = [backbone.weights(number) for number in range(backbone.num_layers)]
             masked = backbone.recurrent_dropout > 0
-            self._passes[key] = Pass(backbone.on(library), layers, head, self._loss, x.shape, masked=masked)
+            self._passes[key] = Pass(backbone.on(self._library), layers, head, self._loss, x.shape, masked=masked)
         return self._passes[key]
 
 

@@ -167,7 +167,7 @@ def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
         batch = with_noise(batch, fit.task, fit.settings.input_noise, generator)
     forks = fit.train.forks(batch) if fit.train.shape.forks else None
     losses = fit.gradients(members_of(state.network), batch, forks, generator)
-    loss = float(losses.mean())
+    loss: float = sum(losses.flatten().tolist()) / losses.numel()  # for a small batch less than a call of torch
     if not math.isfinite(loss):
         raise _diverged(fit, state, batch, losses.sum(0), rate)
     norm = state.optimizer.step(rate)

@@ -119,13 +119,13 @@ static void step_once(int64_t set)
         masks[1] = array(batch * steps * width);
     struct pass p = {.set = set, .layers = layers, .directions = ways, .calls = calls, .masks = masks};
     const int64_t horizon = any(1, 9), targets = any(1, 3), outputs = horizon * targets, levels = any(0, 2);
-    const int64_t padded = rounded_up(outputs, LINE), features = rounded_up(width, LINE);
+    const int64_t padded = rounded_up(outputs, LINE), columns = rounded_up(width + levels + 1, LINE);
     p.head_mask = any(0, 1) ? array(batch * width) : NULL;
     p.head = (struct head){batch, width, outputs, levels, array(outputs * width), array(outputs),
                            array(outputs * levels), array(batch * levels), array(outputs * width), array(outputs),
-                           array(outputs * levels), array(padded * features), array(padded * features),
-                           array(padded * features), array(batch * features),
-                           array(batch * features), array(batch * padded), array(batch * padded)};
+                           array(outputs * levels), array(padded * columns), array(padded * columns),
+                           array(padded * columns), array(batch * columns),
+                           array(batch * columns), array(batch * padded), array(batch * padded)};
     uint8_t *known = malloc((size_t)(batch * outputs));
     for (int64_t i = 0; i < batch * outputs; i++)
         known[i] = (uint8_t)any(0, 1);

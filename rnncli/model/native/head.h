@@ -23,57 +23,58 @@ static void NAME(by_columns)(struct product j, const float *w, int64_t steps, in
 static void NAME(head_pack)(const struct head *h)
 {
     const int64_t features = rounded_up(h->features, LINE), outputs = rounded_up(h->outputs, LINE);
-    for (int64_t o = 0; o < outputs; o++)
+    for (int64_t o = 0; o < outputs; o++) {
+        const int there = o < h->outputs;
         for (int64_t k = 0; k < h->features; k++)
-            h->pack[k * outputs + o] = o < h->outputs ? h->weight[o * h->features + k] : 0.0f;
-    for (int64_t o = 0; o < h->outputs; o++)
-        for (int64_t k = 0; k < features; k++)
-            h->pack_back[o * features + k] = k < h->features ? h->weight[o * h->features + k] : 0.0f;
+            h->pack[k * outputs + o] = there ? h->weight[o * h->features + k] : 0.0f;
+        for (int64_t k = 0; k < h->levels; k++)
+            h->pack[(h->features + k) * outputs + o] = there ? h->level_weight[o * h->levels + k] : 0.0f;
+        h->pack[(h->features + h->levels) * outputs + o] = there ? h->bias[o] : 0.0f;
+    }
+    for (int64_t o = 0; o < h->outputs; o++) {
+        copy(h->pack_back + o * features, h->weight + o * h->features, h->features);
+        for (int64_t k = h->features; k < features; k++)
+            h->pack_back[o * features + k] = 0.0f;
+    }
 }
 
-/* out = read W^T + bias + level V^T, for some rows. */
+/* out = read W^T + level V^T + bias, for some rows. */
 static void NAME(head_forward)(const struct head *h, int64_t first, int64_t end)
 {
-    const int64_t features = rounded_up(h->features, LINE), outputs = rounded_up(h->outputs, LINE);
-    const struct product j = {.rows = end - first, .a = h->read + first * features, .a_row = features,
+    const int64_t width = head_width(h), outputs = rounded_up(h->outputs, LINE);
+    for (int64_t row = first; row < end; row++) {
+        float *rest = h->read + row * width + h->features;
+        for (int64_t k = 0; k < h->levels; k++)
+            rest[k] = h->level[row * h->levels + k];
+        rest[h->levels] = 1.0f;
+    }
+    const struct product j = {.rows = end - first, .a = h->read + first * width, .a_row = width,
                               .out = h->out + first * outputs, .out_row = outputs};
-    NAME(by_columns)(j, h->pack, h->features, outputs, outputs);
-    for (int64_t row = first; row < end; row++)
-        for (int64_t o = 0; o < h->outputs; o++) {
-            float sum = h->out[row * outputs + o] + h->bias[o];
-            for (int64_t k = 0; k < h->levels; k++)
-                sum += h->level[row * h->levels + k] * h->level_weight[o * h->levels + k];
-            h->out[row * outputs + o] = sum;
-        }
+    NAME(by_columns)(j, h->pack, head_columns(h), outputs, outputs);
 }
 
-/* The gradient of what is read from that of the outputs, for some rows. */
+/* The gradient of the features from that of the outputs, for some rows. */
 static void NAME(head_backward)(const struct head *h, int64_t first, int64_t end)
 {
-    const int64_t features = rounded_up(h->features, LINE), outputs = rounded_up(h->outputs, LINE);
+    const int64_t width = head_width(h), features = rounded_up(h->features, LINE);
+    const int64_t outputs = rounded_up(h->outputs, LINE);
     const struct product j = {.rows = end - first, .a = h->slope + first * outputs, .a_row = outputs,
-                              .out = h->d_read + first * features, .out_row = features};
+                              .out = h->d_read + first * width, .out_row = width};
     NAME(by_columns)(j, h->pack_back, h->outputs, features, features);
 }
 
 /* The gradients of the weights. */
 static void NAME(head_gradient)(const struct head *h)
 {
-    const int64_t features = rounded_up(h->features, LINE), outputs = rounded_up(h->outputs, LINE);
+    const int64_t width = head_width(h), outputs = rounded_up(h->outputs, LINE);
     const struct product j = {.rows = h->outputs, .across = 1, .a = h->slope, .a_step = outputs, .out = h->gradient,
-                              .out_row = features};
-    NAME(by_columns)(j, h->read, h->batch, features, features);
+                              .out_row = width};
+    NAME(by_columns)(j, h->read, h->batch, width, width);
     for (int64_t o = 0; o < h->outputs; o++) {
-        copy(h->d_weight + o * h->features, h->gradient + o * features, h->features);
-        h->d_bias[o] = 0.0f;
+        const float *from = h->gradient + o * width;
+        copy(h->d_weight + o * h->features, from, h->features);
         for (int64_t k = 0; k < h->levels; k++)
-            h->d_level_weight[o * h->levels + k] = 0.0f;
+            h->d_level_weight[o * h->levels + k] = from[h->features + k];
+        h->d_bias[o] = from[h->features + h->levels];
     }
-    for (int64_t row = 0; row < h->batch; row++)
-        for (int64_t o = 0; o < h->outputs; o++) {
-            const float slope = h->slope[row * outputs + o];
-            h->d_bias[o] += slope;
-            for (int64_t k = 0; k < h->levels; k++)
-                h->d_level_weight[o * h->levels + k] += slope * h->level[row * h->levels + k];
-        }
 }

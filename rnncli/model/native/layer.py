@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -220,7 +221,7 @@ class _Run(torch.autograd.Function):
         ctx: Any, layer: Layer, lengths: Tensor | None, masks: Tensor | None, *tensors: Tensor | None
     ) -> tuple[Tensor, ...]:
         arguments = _Arguments.of(layer, lengths, masks, tensors)
-        ctx.layer, ctx.lengths, ctx.buffers = layer, lengths, []
+        ctx.layer, ctx.lengths, ctx.given, ctx.arguments, ctx.buffers = layer, lengths, tensors, arguments, []
         ctx.save_for_backward(masks, *tensors)
         ctx.set_materialize_grads(False)
         output, final = _forward(arguments, ctx.buffers)
@@ -231,11 +232,13 @@ class _Run(torch.autograd.Function):
         masks, *tensors = ctx.saved_tensors
         if torch.is_grad_enabled():
             return None, None, None, *_through_torch(ctx, masks, tensors, gradients)
-        arguments = _Arguments.of(ctx.layer, ctx.lengths, masks, tensors)
-        if ctx.buffers is None:  # used up by an earlier pass through a retained graph
-            ctx.buffers = []
-            _forward(arguments, ctx.buffers)
-        buffers, ctx.buffers = ctx.buffers, None
+        arguments, buffers = ctx.arguments, ctx.buffers
+        if buffers is None or any(map(operator.is_not, ctx.given, tensors)):
+            # used up by an earlier pass through a retained graph, or hooks have put other tensors in place
+            arguments, buffers = _Arguments.of(ctx.layer, ctx.lengths, masks, tensors), buffers or []
+            if not buffers:
+                _forward(arguments, buffers)
+        ctx.given = ctx.arguments = ctx.buffers = None
         found = _backward(arguments, buffers, gradients, ctx.needs_input_grad[3:])
         _spare.give(*buffers)
         return None, None, None, *found

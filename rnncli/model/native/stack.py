@@ -195,9 +195,10 @@ class Pass:
         for name, weight in zip(("weight", "bias", "level_weight"), head, strict=True):
             setattr(call, name, _address(weight))
             setattr(call, f"d_{name}", self._gradient(weight))
-        outputs, features = (-(-size // LINE) * LINE for size in head.weight.shape)
-        call.pack, call.pack_back, call.gradient = (self._room(outputs * features) for _ in range(3))
-        call.read, call.d_read = self._room(call.batch * features), self._room(call.batch * features)
+        # the head reads features, levels and the 1 of its biases
+        outputs, width = (-(-size // LINE) * LINE for size in (call.outputs, call.features + call.levels + 1))
+        call.pack, call.pack_back, call.gradient = (self._room(outputs * width) for _ in range(3))
+        call.read, call.d_read = self._room(call.batch * width), self._room(call.batch * width)
         call.out, call.slope = self._room(call.batch * outputs), self._room(call.batch * outputs)
 
     def _gradient(self, weight: Tensor | None) -> int:

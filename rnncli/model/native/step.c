@@ -8,42 +8,64 @@
 #include "plan.h"
 #include "pool.h"
 
-static inline double loss_of(int64_t kind, float error, float *slope)
+/* The loss of an error, and its slope in place of the error. What is no number stays none. */
+static inline float loss_of(const int64_t kind, float *error)
 {
-    const float size = error < 0 ? -error : error;
-    if (kind == SQUARED) {
-        *slope = 2 * error;
-        return error * error;
-    }
-    if (kind == HUBER && size <= 1) {
-        *slope = error;
-        return 0.5f * error * error;
-    }
-    *slope = error > 0 ? 1.0f : error < 0 ? -1.0f : 0 * error; /* what is no number stays none */
-    return kind == HUBER ? size - 0.5f : size;
+    const float e = *error, size = e < 0 ? -e : e, sign = e > 0 ? 1.0f : e < 0 ? -1.0f : 0 * e;
+    if (kind == SQUARED)
+        *error = 2 * e;
+    else
+        *error = kind == HUBER && size <= 1 ? e : sign;
+    if (kind == HUBER)
+        return size <= 1 ? 0.5f * e * e : size - 0.5f;
+    return kind == SQUARED ? e * e : size;
 }
 
-/* The loss of a window, and the gradient of the mean of all losses with respect to its outputs. */
+/* The same for many, to their losses. */
+static void losses_of(int64_t kind, int64_t count, float *restrict errors, float *restrict losses)
+{
+    if (kind == SQUARED)
+        for (int64_t i = 0; i < count; i++)
+            losses[i] = loss_of(SQUARED, &errors[i]);
+    else if (kind == HUBER)
+        for (int64_t i = 0; i < count; i++)
+            losses[i] = loss_of(HUBER, &errors[i]);
+    else
+        for (int64_t i = 0; i < count; i++)
+            losses[i] = loss_of(ABSOLUTE, &errors[i]);
+}
+
+/* What the answers of a window are away from its targets; nothing where they are not known. */
+static void errors_of(const struct loss *c, int64_t row, const float *restrict outputs, float *restrict errors)
+{
+    const int64_t size = c->steps * c->targets;
+    const float *target = c->target + row * size;
+    const uint8_t *known = c->known + row * size;
+    for (int64_t i = 0, t = 0; i < size; i++, t = t + 1 < c->targets ? t + 1 : 0) {
+        const int64_t at = row * c->targets + t;
+        const float answer = c->spread ? outputs[i] * c->spread[at] + c->level[at] : outputs[i];
+        errors[i] = known[i] ? answer - target[i] : 0.0f;
+    }
+}
+
+/* The loss of a window, and the gradient of the mean of all losses with respect to its outputs, which are used up. */
 static void window_loss(const struct loss *c, const struct head *h, int64_t row)
 {
     const int64_t size = c->steps * c->targets, padded = rounded_up(h->outputs, LINE);
-    const float *outputs = h->out + row * padded, *target = c->target + row * size;
-    const uint8_t *known = c->known + row * size;
-    float *slope = h->slope + row * padded;
+    float *losses = h->out + row * padded, *slope = h->slope + row * padded;
+    errors_of(c, row, losses, slope);
+    losses_of(c->kind, size, slope, losses);
     int64_t count = 0;
     for (int64_t i = 0; i < size; i++)
-        count += known[i] != 0;
+        count += c->known[row * size + i] != 0;
     const float share = 1.0f / (float)(count ? count : 1), part = share / (float)h->batch;
     double sum = 0;
-    for (int64_t i = 0; i < size; i++) {
-        const int64_t at = row * c->targets + i % c->targets;
-        const float spread = c->spread ? c->spread[at] : 1.0f, level = c->level ? c->level[at] : 0.0f;
-        const float weight = c->weight ? c->weight[row * c->steps + i / c->targets] : 1.0f;
-        slope[i] = 0.0f;
-        if (!known[i])
-            continue;
-        sum += loss_of(c->kind, outputs[i] * spread + level - target[i], &slope[i]) * weight;
-        slope[i] *= weight * spread * part;
+    for (int64_t s = 0, i = 0; s < c->steps; s++) {
+        const float weight = c->weight ? c->weight[row * c->steps + s] : 1.0f;
+        for (int64_t t = 0; t < c->targets; t++, i++) {
+            sum += losses[i] * weight;
+            slope[i] *= weight * (c->spread ? c->spread[row * c->targets + t] : 1.0f) * part;
+        }
     }
     c->losses[row] = (float)(sum * share);
 }
@@ -64,21 +86,26 @@ static void apply_mask(const struct call *c, float *values, const float *mask, i
         values[i] *= mask[i];
 }
 
+static void masked(float *to, const float *from, const float *mask, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = mask ? from[i] * mask[i] : from[i];
+}
+
 /* The newest state of the top layer's directions, side by side, between their arrays and rows of the head. */
 static void exchange(const struct pass *p, int reading, int64_t first, int64_t end)
 {
     const struct head *h = &p->head;
     const struct call *top = p->calls + (p->layers - 1) * p->directions;
-    const int64_t hidden = top->hidden, padded = rounded_up(h->features, LINE);
+    const int64_t hidden = top->hidden, width = head_width(h);
     for (int64_t row = first; row < end; row++)
-        for (int64_t i = 0; i < h->features; i++) {
-            const struct call *c = top + i / hidden;
-            const int64_t at = row * hidden + i % hidden;
-            const float mask = p->head_mask ? p->head_mask[row * h->features + i] : 1.0f;
+        for (int64_t d = 0; d < p->directions; d++) {
+            const int64_t at = row * hidden, column = d * hidden;
+            const float *mask = p->head_mask ? p->head_mask + row * h->features + column : NULL;
             if (reading)
-                h->read[row * padded + i] = c->hn[at] * mask;
+                masked(h->read + row * width + column, top[d].hn + at, mask, hidden);
             else
-                ((float *)c->dhn)[at] = h->d_read[row * padded + i] * mask;
+                masked((float *)top[d].dhn + at, h->d_read + row * width + column, mask, hidden);
         }
 }
 

@@ -7,17 +7,22 @@
 enum loss_kind { ABSOLUTE, SQUARED, HUBER };
 enum optimizer_kind { ADAM, ADAMW, SGD };
 
-/* A linear map of what was read. Rows of the last four are filled up to whole lines, those of `read` with zeros. */
+/* A linear map of what was read. Rows of the last four are filled up to whole lines: `read` has features, levels and
+ * the 1 that biases multiply side by side, and zeros behind them. */
 struct head {
     int64_t batch, features, outputs, levels;
     const float *weight, *bias; /* (outputs, features), (outputs,) */
     const float *level_weight;  /* (outputs, levels): a second map, of the windows' levels; null if there are none */
     const float *level;         /* (batch, levels) */
     float *d_weight, *d_bias, *d_level_weight;
-    float *pack, *pack_back, *gradient; /* padded outputs times padded features */
+    float *pack, *pack_back, *gradient; /* padded outputs times head_width */
     float *read, *d_read, *out, *slope;
 };
 enum { LINE = 16 };
+
+static inline int64_t head_columns(const struct head *h) { return h->features + h->levels + 1; }
+
+static inline int64_t head_width(const struct head *h) { return (head_columns(h) + LINE - 1) / LINE * LINE; }
 
 /* The losses of windows. Outputs times a window's spread plus its level are the answers. */
 struct loss {
