@@ -3,40 +3,56 @@
 The others are a plain PyTorch script and libraries that are installed here, each into an environment of its own. A run
 is a process from its start to its end. Nothing is validated or evaluated, and no metrics are computed, by anyone. The
 libraries, which take minutes, run their LSTM alone.
+
+rnncli runs twice: on windows one by one, as everyone else does, and with `window.origins: every`, where each row is an
+origin and none is read twice. The second makes fewer updates in an epoch, so what both come to is measured as well.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from timing.measure import FailedError, Options, Spent, cores, in_turn, median, progress, spend, table, train, verdict
 from timing.series import config, ett
 
 COMMAND = "python benchmarks/speed.py --only runs"
 PEERS = {"neuralforecast": "neuralforecast", "darts": "u8darts[torch]", "ludwig": "ludwig"}  # what pip installs
-NAMES = {"plain": "plain PyTorch", "neuralforecast": "NeuralForecast", "darts": "Darts", "ludwig": "Ludwig"}
+EVERY = "with_every"
+NAMES = {
+    EVERY: "rnncli, `origins: every`",
+    "plain": "plain PyTorch",
+    "neuralforecast": "NeuralForecast",
+    "darts": "Darts",
+    "ludwig": "Ludwig",
+}
 SCRIPTS = Path(__file__).parent / "peers"
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 HIDDEN, BATCH, CONTEXT, HORIZON = 64, 32, 96, 24
 MOST = {"lstm": 1 / 2, "rnn": 1 / 6, "gru": 1 / 6}  # of the plain script's CPU seconds, and
 MOST_OF_PEERS = 1 / 10  # of a library's
 INSTALL_SECONDS = 3600
+EACH_ROW = ("window.origins=every",)
+LONGER = 4  # times the epochs, for origins that share their rows
 Run = Callable[[], Spent]
 
 
 def run(options: Options) -> str:
     """The section of this part."""
     data = ett(options, 4_000) if options.quick else ett(options)
-    epochs = 1 if options.quick else 3
+    epochs = 1 if options.quick else 10
     pythons, missing = ({}, []) if options.quick else _installed(options)
+    cells = ("lstm",) if options.quick else ("rnn", "lstm", "gru")
     rows: list[list[object]] = []
     for threads in (1,) if options.quick or cores() == 1 else (1, 2):
-        for cell in ("lstm",) if options.quick else ("rnn", "lstm", "gru"):
+        for cell in cells:
             runs: dict[str, Run] = {"rnncli": functools.partial(_ours, options, data, cell, threads, epochs),
+                                    EVERY: functools.partial(_ours, options, data, cell, threads, epochs, EACH_ROW),
                                     "plain": functools.partial(_script, Path(sys.executable), "plain", data, cell,
                                                                threads, epochs)}  # fmt: skip
             for name, python in pythons.items() if (cell, threads) == ("lstm", 1) else ():
@@ -44,32 +60,55 @@ def run(options: Options) -> str:
             own = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
             progress(table(own[0], own[1:]))
             rows += own
-    head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "rnncli's CPU s are", "at most", "holds")
+    head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "at most", "rnncli's CPU s are", "holds",
+            "with `origins: every`", "holds")  # fmt: skip
     versions = [_version(name, python) for name, python in pythons.items()]
     what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."
-    return "\n\n".join(["\n".join([what, *versions]), table(head, rows), *missing]) + "\n"
+    errors = "What the forecasts of the last fifth come to, mean absolute error in scaled units:"
+    parts = ["\n".join([what, *versions]), table(head, rows), *missing, errors, _errors(options, data, cells, epochs)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) -> list[list[object]]:
     """A line for everyone who ran."""
-    ours = found["rnncli"]
-    if isinstance(ours, FailedError):
-        raise ours
-    own, rows = median(spent.cpu for spent in ours), []
-    for name, spent in found.items():
+    ours: list[float] = []
+    for name in ("rnncli", EVERY):
+        spent = found[name]
         if isinstance(spent, FailedError):
-            rows.append([cell, threads, NAMES[name], f"failed: {str(spent).replace('|', '/')}", "", "", "", "", ""])
-            continue
-        cpu, wall, peak = (median(getattr(one, what) for one in spent) for what in ("cpu", "wall", "peak"))
-        row: list[object] = [cell, threads, NAMES.get(name, name), f"{cpu:.1f}", f"{wall:.1f}", f"{peak:.0f}"]
-        if name != "rnncli":
-            most = MOST[cell] if name == "plain" else MOST_OF_PEERS
-            row += [f"1/{cpu / own:.1f}", f"1/{1 / most:.0f}", verdict(own <= most * cpu)]
-        rows.append(row + [""] * (9 - len(row)))
+            raise spent
+        ours.append(median(one.cpu for one in spent))
+    rows = []
+    for name, spent in found.items():
+        row: list[object] = [cell, threads, NAMES.get(name, name)]
+        if isinstance(spent, FailedError):
+            row.append(f"failed: {str(spent).replace('|', '/')}")
+        else:
+            cpu, wall, peak = (median(getattr(one, what) for one in spent) for what in ("cpu", "wall", "peak"))
+            row += [f"{cpu:.1f}", f"{wall:.1f}", f"{peak:.0f}"]
+            if name not in ("rnncli", EVERY):
+                most = MOST[cell] if name == "plain" else MOST_OF_PEERS
+                row.append(f"1/{1 / most:.0f}")
+                row += [text for own in ours for text in (f"1/{cpu / own:.1f}", verdict(own <= most * cpu))]
+        rows.append(row + [""] * (11 - len(row)))
     return rows
 
 
-def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int) -> Spent:
+def _errors(options: Options, data: Path, cells: tuple[str, ...], epochs: int) -> str:
+    """What a run's windows one by one, and with every row an origin, come to on rows that were held out."""
+    rows: list[list[object]] = []
+    for cell in cells:
+        row: list[object] = [cell]
+        found: dict[str, Any] = {}
+        for count, keys in ((epochs, ()), (epochs, EACH_ROW), (LONGER * epochs, EACH_ROW)):
+            held_out = ("split.test=0.2", "evaluation.baselines=[naive]", *keys)
+            found = json.loads(_ours(options, data, cell, 1, count, held_out).stdout)
+            row.append(f"{found['test']['scaled_mae']:.3f}")
+        rows.append([*row, f"{found['baselines']['naive']['scaled_mae']:.3f}"])
+    each = "`origins: every`"
+    return table(("cell", f"rnncli, {epochs} epochs", each, f"{each}, {LONGER * epochs} epochs", "naive"), rows)
+
+
+def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int, keys: tuple[str, ...] = ()) -> Spent:
     lines = (
         f"task: {{kind: forecasting, horizon: {HORIZON}}}",
         f"window: {{context: {CONTEXT}}}",
@@ -77,7 +116,7 @@ def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int) ->
         f"model: {{cell: {cell}, hidden_size: {HIDDEN}}}",
         f"training: {{epochs: {epochs}, batch_size: {BATCH}, optimizer: adam, weight_decay: 0, threads: {threads}}}",
     )
-    return train(config(options, "whole", data, *lines, past=True), options.work / "whole")
+    return train(config(options, "whole", data, *lines, past=True), options.work / "whole", *keys)
 
 
 def _script(python: Path, script: str, data: Path, cell: str, threads: int, epochs: int) -> Spent:
