@@ -93,7 +93,7 @@ REASONS: dict[str, str] = {
     "window.newest": "of long series the newest windows are enough: the forecast follows them",
     "model.cell": "gates that remember for long",
     "long_horizon: model.cell": "as good as lstm here, with fewer weights",
-    "panel: model.cell": "of many short series it forecast what was held out better than gru",
+    "panel: model.cell": "forecast held-out rows better than gru",
     "model.hidden_size": "features of the state: more can learn more, and takes longer",
     "regression: model.segment": "neighbouring rows are much alike: several are read at a time",
     "tagging: model.hidden_size": "large: every row has its answer to learn from",
