@@ -49,8 +49,9 @@ def settle_seasons(config: schema.Config, season: int) -> schema.Config:
     seasonal = {"window.context": isinstance(context, str) and context != "full", "model.segment": segment == "season"}
     seasonal["model.skip"] = config.model.skip == "seasonal"
     for key, named in seasonal.items():
-        if named and season == 1:
-            raise DataError(f"{key} speaks of seasons, and none is known", "set data.season")
+        if named and season == 1 and config.data.season is None:
+            hint = "set data.season, to 1 where there is none: a season is then a row"
+            raise DataError(f"{key} speaks of seasons, and none is known", hint)
     stride = config.window.stride
     if seasonal["window.context"]:
         context = int(str(context).split()[0]) * season
