@@ -1,4 +1,4 @@
-"""Which windows make a batch: shuffled to train on, by length to predict."""
+"""Batches of windows: which make one, shuffled to train on and by length to predict, and their gathering."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncli.data.panel import Numbers
-from rnncli.data.windows import Windows
+from rnncli.data.windows import Batch, Windows
+
+_TOGETHER = 1 << 17  # most numbers of the past that are gathered at once
 
 
 def shuffled(windows: Windows, batch_size: int, seed: int, epoch: int) -> list[Numbers]:
@@ -35,6 +37,22 @@ def epoch_batches(windows: Windows, batch_size: int, steps: int | None, seed: in
     batches = [batch for number in passes for batch in shuffled(windows, batch_size, seed, number)]
     begin = first - passes.start * a_pass
     return batches[begin : begin + steps]
+
+
+def gathered(windows: Windows, batches: list[Numbers], first: int) -> Iterator[Batch]:
+    """The batches from the one at `first` on.
+
+    Several are gathered at once where all windows are of one length: of a small batch the calls take longer than the
+    copying. Which ones does not follow from `first`, so that training goes on to the same bits.
+    """
+    numbers = max(1, windows.shape.context * windows.data.inputs.shape[1] * max(map(len, batches), default=1))
+    count = max(1, _TOGETHER // numbers) if windows.whole else 1
+    for start in range(first - first % count, len(batches), count):
+        some = batches[start : start + count]
+        several = windows.batch(np.concatenate(some))
+        ends = np.cumsum([0, *map(len, some)]).tolist()
+        for number in range(max(0, first - start), len(some)):
+            yield several.part(ends[number], ends[number + 1])
 
 
 def count_batches(windows: Windows, batch_size: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,6 +43,11 @@ class Batch:
     target_mask: Tensor
     weight: Tensor | None
     index: Numbers
+
+    def part(self, first: int, end: int) -> Batch:
+        """The windows from `first` to before `end`, in the same memory."""
+        values: list[Any] = [value if value is None else value[first:end] for value in vars(self).values()]
+        return Batch(*values)
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Windows:
         return np.minimum(rows, len(self.data.targets) - 1), rows < len(self.data.targets)
 
     @functools.cached_property
-    def _whole(self) -> bool:
+    def whole(self) -> bool:
         """Whether all windows have the whole context."""
         return len(self) > 0 and int(self.lengths().min()) == self.shape.context
 
@@ -177,7 +183,7 @@ class Windows:
     def _past(self, origins: Numbers) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """(batch, time, inputs) rows up to the origins; where lengths differ, the lengths and which steps are valid."""
         inputs, context = self.data.inputs, self.shape.context
-        if self._whole:
+        if self.whole:
             return stretches(inputs, torch.from_numpy(origins - context).to(inputs.device), context), None, None
         begins = np.maximum(self.starts[self._series_of(origins)], origins - context)  # as `begins`, in one search
         lengths = origins - begins

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rnncli.config import schema
-from rnncli.data.batches import count_batches, epoch_batches
+from rnncli.data.batches import count_batches, epoch_batches, gathered
 from rnncli.data.panel import SeriesId, show_ids
 from rnncli.data.windows import Batch, Windows
 from rnncli.errors import DivergedError
@@ -139,11 +139,11 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
         state.best, state.share = copy_weights(blend.network(state.network, 0.0)), 0.0
     while not finished(state, settings):
         batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
-        for index in batches[state.step :]:
-            loss = _update(fit, state, fit.train.batch(index), _rate(fit, state, state.step, len(batches)))
+        for batch in gathered(fit.train, batches, state.step):
+            loss = _update(fit, state, batch, _rate(fit, state, state.step, len(batches)))
             state.step += 1
-            state.loss_sum += loss * len(index)
-            state.loss_count += len(index)
+            state.loss_sum += loss * len(batch.past)
+            state.loss_count += len(batch.past)
             yield StepDone(state.epoch + 1, state.step, len(batches), loss)
         chosen, losses = averaged(state.mean, state.network), None
         if fit.validation is not None:

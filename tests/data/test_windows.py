@@ -15,7 +15,8 @@ from rnncli.data.panel import Columns, Panel
 from rnncli.data.scale import Scaler, fit_scaler
 from rnncli.data.split import everything
 from rnncli.data import resident as resident_module
-from rnncli.data.batches import by_length, count_batches, epoch_batches, shuffled
+from rnncli.data import batches as batches_module
+from rnncli.data.batches import by_length, count_batches, epoch_batches, gathered, shuffled
 from rnncli.data.origins import context_rows, scoring_origins, training_origins
 from rnncli.data.resident import Resident, fill_forward, resident
 from rnncli.data.windows import Shape, Windows, cut
@@ -240,6 +241,32 @@ def test_epochs_of_a_given_length_are_passes_end_to_end(lengths, size, steps):
     assert [len(part) for part in parts] == [steps] * 4
     stream = [batch.tolist() for number in range(4 * steps) for batch in shuffled(windows, size, 3, number)]
     assert [batch.tolist() for part in parts for batch in part] == stream[: 4 * steps]
+
+
+@settings(max_examples=150, deadline=None)
+@given(made=drawn(), size=st.integers(1, 5), together=st.integers(1, 400), data=st.data())
+def test_batches_that_are_gathered_at_once_are_those_of_their_own(made, size, together, data):
+    windows = _windows(made)
+    batches = shuffled(windows, size, 0, 0)
+    first = data.draw(st.integers(0, len(batches)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches_module, "_TOGETHER", together)
+        whole = list(gathered(windows, batches, 0))
+        rest = list(gathered(windows, batches, first))
+    assert len(whole) == len(batches) and len(rest) == len(batches) - first
+    for index, batch in zip(batches, whole, strict=True):
+        alone = windows.batch(index)
+        for name, value in vars(batch).items():
+            expected = getattr(alone, name)
+            if value is None:
+                assert expected is None
+            else:
+                torch.testing.assert_close(value, expected) if name != "index" else np.testing.assert_array_equal(
+                    value, index
+                )
+    for batch, later in zip(whole[first:], rest, strict=True):  # not a bit depends on where training goes on
+        for value, other in zip(vars(batch).values(), vars(later).values(), strict=True):
+            assert (value is None and other is None) or np.array_equal(value, other)
 
 
 def test_whole_windows_are_not_mixed_with_shorter_ones():
