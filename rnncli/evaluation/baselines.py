@@ -145,7 +145,7 @@ def _ridge_forecast(past: History) -> Answer:
         squares += inputs.T @ inputs
         products += inputs.T @ targets
     count = len(past.origins) * scaled.shape[1]
-    weights = np.linalg.solve(squares + RIDGE_PENALTY * count * np.eye(past.context), products)
+    weights = _solution(squares + RIDGE_PENALTY * count * np.eye(past.context), products)
 
     def answer(origins: Rows) -> Floats:
         inputs, last = features(origins)
@@ -177,8 +177,16 @@ def _ridge_last_row(past: History) -> Answer:
     if not total:
         return mean(past)
     penalty = RIDGE_PENALTY * total * np.diag([1.0] * len(used) + [1e-9])
-    weights = np.linalg.solve(squares + penalty, products)
+    weights = _solution(squares + penalty, products)
     return lambda origins: (features(origins - 1) @ weights)[:, None]
+
+
+def _solution(squares: Floats, products: Floats) -> Floats:
+    """Of linear equations; the smallest of all that there are, where the penalty is nothing beside enormous numbers."""
+    try:
+        return np.asarray(np.linalg.solve(squares, products), np.float64)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(squares, products, rcond=None)[0], np.float64)
 
 
 def majority(past: History) -> Answer:

@@ -185,10 +185,7 @@ _ADVICE = "lower training.learning_rate or training.clip_norm; the last good che
 
 
 def _diverged(fit: Fit, state: FitState, batch: Batch, losses: torch.Tensor, rate: float) -> DivergedError:
-    finite = torch.isfinite(losses)
-    if finite.all():  # only their sum is not: the largest are to blame
-        finite = losses < losses.max()
-    bad = (~finite).nonzero()[:, 0].cpu().numpy()
+    bad = (~torch.isfinite(losses)).nonzero()[:, 0].cpu().numpy()
     series = np.unique(fit.train.pick(batch.index[bad]).series)
     who = show_ids([fit.ids[number] for number in series])
     where = f"epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}, series {who}"

@@ -111,7 +111,7 @@ def _losses(maps: list[Tensor], network: Network, task: Task, windows: Windows) 
             network.get_buffer("skip.weight").copy_(found)
             answer = task.answer(network.around(batch.past, batch.lengths), batch)
             losses[place] += task.loss(answer, batch).double().sum().cpu()
-    return losses
+    return losses.nan_to_num(torch.inf, torch.inf)
 
 
 def _first_of_the_best(losses: Tensor) -> int:
@@ -131,7 +131,10 @@ class _Sums:
         squares, products = self.squares[-reach:, -reach:], self.products[-reach:]
         ridge = penalty * max(1, self.count) * torch.eye(reach, dtype=squares.dtype)
         found = torch.zeros_like(self.products)
-        found[-reach:] = torch.linalg.solve(squares + ridge, products)
+        try:
+            found[-reach:] = torch.linalg.solve(squares + ridge, products)
+        except RuntimeError:  # the penalty is nothing beside enormous numbers
+            found[-reach:] = torch.linalg.lstsq(squares + ridge, products, driver="gelsd").solution
         return found.T.float()
 
 
