@@ -22,9 +22,9 @@ from rnncli.config.document import Document
 from rnncli.config.load import check
 from rnncli.data.reading.frames import open_tables
 from rnncli.model.cells import CELLS
-from rnncli.training.fit import StepDone
 from rnncli.training.prepare import Prepared, prepare
 from rnncli.training.request import Watch
+from rnncli.training.state import StepDone
 from rnncli.training.train import train_unsaved
 
 from timing.measure import Options, geometric_mean, median, progress, table

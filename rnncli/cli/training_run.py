@@ -12,9 +12,10 @@ from rnncli.data.reading.dialect import dialect_of
 from rnncli.data.reading.frames import open_tables
 from rnncli.evaluation.trained_run import train_and_score
 from rnncli.evaluation.verdict import verdict
-from rnncli.training.fit import EpochDone, Event, Fit, FitState, StepDone, finished, steps_an_epoch
+from rnncli.training.fit import Fit, finished, steps_an_epoch
 from rnncli.training.manifest import parameters
 from rnncli.training.request import Request, Watch
+from rnncli.training.state import EpochDone, Event, FitState, StepDone
 
 __all__ = ["Request", "run"]
 

@@ -18,10 +18,10 @@ from rnncli.errors import DivergedError, Interrupted
 from rnncli.evaluation.evaluate import Scored, fit_baselines, no_scores, score, score_windows
 from rnncli.evaluation.folds import Fold, Plan, config_of_then, origin, rows_of, windows_of_test
 from rnncli.trained import TrainedModel
-from rnncli.training.fit import Event
 from rnncli.training.interrupt import EXIT_CODES, Caught, caught_signals
 from rnncli.training.prepare import Prepared, divide
 from rnncli.training.request import Watch
+from rnncli.training.state import Event
 from rnncli.training.train import train_unsaved
 
 

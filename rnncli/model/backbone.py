@@ -17,8 +17,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncli.model.cells import ACTIVATIONS, CELLS, Cell, State
 from rnncli.model.engine import native_for
+from rnncli.model.native.arguments import Layer
 from rnncli.model.native.kernels import Library
-from rnncli.model.native.layer import Layer, run
+from rnncli.model.native.layer import run
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
 _FUSED: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS
+from rnncli.model.native.arguments import Layer
 from rnncli.model.native.kernels import Library, UnavailableError, find
-from rnncli.model.native.layer import Layer, run
+from rnncli.model.native.layer import run
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
 _TOLERANCE = 1e-5

@@ -11,7 +11,7 @@ import torch
 
 from rnncli.config import schema
 from rnncli.training.device import set_threads
-from rnncli.training.fit import Event, StepDone
+from rnncli.training.state import Event, StepDone
 
 MOST = 4  # threads: small recurrent networks gain nothing beyond
 TRIAL = 6  # steps with each count of threads, the first of which does not count

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnncli.training.fit import Event, Fit, FitState
+    from rnncli.training.fit import Fit
+    from rnncli.training.state import Event, FitState
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from rnncli.model.native.kernels import Library
 from rnncli.trained import check_weights, load_network, model_bytes, network_tensors, scaler_content, scaler_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.average import Weights
-from rnncli.training.fit import FitState
 from rnncli.training.interrupt import EXIT_CODES, Caught
 from rnncli.training.request import Request
+from rnncli.training.state import FitState
 
 COUNTERS = (
     "epoch", "step", "loss_sum", "loss_count", "best_loss", "best_epoch", "share", "lowest", "stale",

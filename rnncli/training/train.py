@@ -21,7 +21,7 @@ from rnncli.trained import TrainedModel, build_network, model_bytes, network_ten
 from rnncli.training import folder as run_folder
 from rnncli.training.average import averaged, copy_weights
 from rnncli.training.device import check_precision, pick_device, pick_engine, pick_gradients
-from rnncli.training.fit import Fit, FitState, fit_network
+from rnncli.training.fit import Fit, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
 from rnncli.training.optimizer import Optimizer
@@ -29,6 +29,7 @@ from rnncli.training.pace import pace_of, paced
 from rnncli.training.prepare import Prepared, on_device, prepare, scoring_windows, training_windows
 from rnncli.training.request import Request, StopTraining, Watch
 from rnncli.training.session import Session
+from rnncli.training.state import FitState
 
 
 @dataclass(frozen=True)

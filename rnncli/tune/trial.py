@@ -14,8 +14,9 @@ from rnncli.data.reading.frames import open_tables
 from rnncli.errors import ConfigError, DataError, DivergedError, Interrupted, is_out_of_memory
 from rnncli.evaluation.trained_run import train_and_score
 from rnncli.training import folder as run_folder
-from rnncli.training.fit import EpochDone, Event, Fit, FitState, finished
+from rnncli.training.fit import Fit, finished
 from rnncli.training.request import Request, StopTraining, Watch
+from rnncli.training.state import EpochDone, Event, FitState
 
 State = Literal["complete", "unfinished", "pruned", "failed"]
 

@@ -22,10 +22,10 @@ from rnncli.evaluation.backtest import Backtest, backtest, by_fold, refit
 from rnncli.evaluation.evaluate import fit_baselines, held_out, other_data, score
 from rnncli.evaluation.folds import Fold, Plan, candidates, check_plan, place_folds
 from rnncli.trained import TrainedModel
-from rnncli.training.fit import Event
 from rnncli.training.interrupt import EXIT_CODES
 from rnncli.training.prepare import Prepared, prepare
 from rnncli.training.request import Request, Watch
+from rnncli.training.state import Event
 from rnncli.training.train import train, train_unsaved
 
 HORIZON = 2

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS, State
 from rnncli.model.engine import native
+from rnncli.model.native.arguments import Layer
 from rnncli.model.native.kernels import Library
-from rnncli.model.native.layer import Layer, run
+from rnncli.model.native.layer import run
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
 KINDS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh"), ("carry_lstm", "tanh"),

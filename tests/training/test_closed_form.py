@@ -14,10 +14,10 @@ import torch
 from small_runs import config_of, fit, opened, prepared
 
 from rnncli import checkpoint
-from rnncli.training.fit import EpochDone, Event, StepDone
 from rnncli.training.prepare import on_device, scoring_windows
 from rnncli.training.request import Request, StopTraining, Watch
 from rnncli.training.skip import SHARES, USUAL_SHARE
+from rnncli.training.state import EpochDone, Event, StepDone
 from rnncli.training.train import train
 
 PIECES = {"segment": 4, "decoder": "parallel"}

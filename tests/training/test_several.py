@@ -19,10 +19,11 @@ from rnncli.trained import build_network, load_model
 from rnncli.training import train as story
 from rnncli.training.average import averaged, follow
 from rnncli.training.device import pick_device
-from rnncli.training.fit import Fit, FitState, fit_network
+from rnncli.training.fit import Fit, fit_network
 from rnncli.training.gradient import with_noise
 from rnncli.training.optimizer import Optimizer
 from rnncli.training.request import Request, Watch
+from rnncli.training.state import FitState
 
 VALUES: dict[str, Any] = {
     "data": {"target": "y", "season": 6},

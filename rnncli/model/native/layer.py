@@ -11,33 +11,19 @@ import functools
 import operator
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS, State
-from rnncli.model.native import kernels
+from rnncli.model.native.arguments import Arguments, Layer, address
 from rnncli.model.native.kernels import CALL, Library
 from rnncli.model.scan import NAMES, Weights, scan_layer
 
 _NONE = (0, 0, 0)  # no array: its address and two strides
 _MOST_KEPT = 32
 _empty = functools.partial(torch.empty, dtype=torch.float32, device="cpu")  # whatever the defaults are
-
-
-class Layer(NamedTuple):
-    """What is the same in every call of a layer.
-
-    Attributes:
-        kernels: the library of them.
-        cell: a key of CELLS.
-        nonlinearity: a key of ACTIVATIONS.
-    """
-
-    kernels: Library
-    cell: str
-    nonlinearity: str
 
 
 class _Spare:
@@ -90,84 +76,9 @@ def run(
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         output, *final = _Run.apply(layer, lengths, masks, *tensors)  # type: ignore[no-untyped-call]
     else:
-        arguments = _Arguments.of(layer, lengths, masks, tensors)
+        arguments = Arguments.of(layer, lengths, masks, tensors)
         output, final = _forward(arguments, buffers=None)
     return output, tuple(final)
-
-
-class _Arguments(NamedTuple):
-    """The arguments of a call, as the kernels take them."""
-
-    layer: Layer
-    x: Tensor
-    lengths: Tensor | None
-    masks: Tensor | None
-    state: list[Tensor | None]
-    weights: list[list[Tensor | None]]
-
-    @classmethod
-    def of(
-        cls, layer: Layer, lengths: Tensor | None, masks: Tensor | None, tensors: Sequence[Tensor | None]
-    ) -> _Arguments:
-        x, *rest = tensors
-        assert x is not None
-        _check(layer, x, lengths, masks, rest)
-        if x.stride(2) != 1:
-            x = x.contiguous()
-        flat = [None if tensor is None else tensor.contiguous() for tensor in rest]
-        parts = len(CELLS[layer.cell].states)
-        weights = [flat[start : start + len(NAMES)] for start in range(parts, len(flat), len(NAMES))]
-        if lengths is not None:
-            lengths = lengths.to(torch.int64).contiguous()
-        if masks is not None:
-            masks = masks.contiguous()
-        return cls(layer, x, lengths, masks, flat[:parts], weights)
-
-    def call(self, direction: int, training: bool) -> list[int]:
-        """The first fields of a ``struct call``, up to `lengths`."""
-        x, w_hh = self.x, self.weights[direction][1]
-        assert w_hh is not None
-        return [
-            kernels.CELLS.index(self.layer.cell),
-            self.layer.nonlinearity == "relu",
-            torch.get_num_threads(),
-            direction,
-            training,
-            *x.shape,
-            w_hh.shape[1],
-            _address(self.masks, direction),
-            x.data_ptr(),
-            x.stride(0),
-            x.stride(1),
-            _address(self.lengths),
-        ]
-
-
-def _check(
-    layer: Layer, x: Tensor, lengths: Tensor | None, masks: Tensor | None, rest: Sequence[Tensor | None]
-) -> None:
-    """The kernels believe what they are told: nothing may reach them that would have them read elsewhere."""
-    kind = CELLS[layer.cell]
-    parts, count = len(kind.states), (len(rest) - len(kind.states)) // len(NAMES)
-    weight = rest[parts + 1]
-    assert weight is not None
-    hidden = weight.shape[1]
-    rows = len(kind.gates) * hidden
-    state, own = (count, len(x), hidden), ((rows, x.shape[-1]), (rows, hidden), (hidden, hidden), (rows,), (rows,))
-    for tensor, shape in zip((masks, *rest), (state,) * (1 + parts) + own * count, strict=True):
-        if tensor is not None and (tensor.shape != shape or tensor.dtype != torch.float32):
-            raise ValueError(f"a tensor is {tensor.dtype} {tuple(tensor.shape)}, not float32 {shape}")
-    if x.dim() != 3 or not x.numel() or x.dtype != torch.float32:
-        raise ValueError(
-            f"the input is {x.dtype} {tuple(x.shape)}, not float32 (batch, time, inputs), none of them zero"
-        )
-    if lengths is not None and lengths.shape != x.shape[:1]:
-        raise ValueError(f"there are {tuple(lengths.shape)} lengths for {len(x)} sequences")
-
-
-def _address(tensor: Tensor | None, index: int = 0) -> int:
-    """Where a contiguous tensor's element `index` of the first dimension begins; 0 for no tensor."""
-    return 0 if tensor is None else tensor.data_ptr() + (4 * index * tensor.stride(0) if index else 0)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -177,7 +88,7 @@ def _sizes(library: Library, backward: bool, masked: bool, *sizes: int) -> tuple
     return found[0], found[1]
 
 
-def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+def _forward(arguments: Arguments, buffers: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
     """Outputs and final state; what the backward pass needs goes into `buffers`, one a direction."""
     layer, x, count = arguments.layer, arguments.x, len(arguments.weights)
     hidden = arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
@@ -192,10 +103,10 @@ def _forward(arguments: _Arguments, buffers: list[Tensor] | None) -> tuple[Tenso
             output.data_ptr() + 4 * direction * hidden,
             output.stride(0),
             output.stride(1),
-            *_pair([_address(part, direction) for part in arguments.state]),
-            *_pair([_address(part, direction) for part in final]),
-            *[_address(weight) for weight in weights],
-            _address(saved),
+            *_pair([address(part, direction) for part in arguments.state]),
+            *_pair([address(part, direction) for part in final]),
+            *[address(weight) for weight in weights],
+            address(saved),
             scratch.data_ptr(),
             *[0] * 16,
         )
@@ -220,7 +131,7 @@ class _Run(torch.autograd.Function):
     def forward(
         ctx: Any, layer: Layer, lengths: Tensor | None, masks: Tensor | None, *tensors: Tensor | None
     ) -> tuple[Tensor, ...]:
-        arguments = _Arguments.of(layer, lengths, masks, tensors)
+        arguments = Arguments.of(layer, lengths, masks, tensors)
         ctx.layer, ctx.lengths, ctx.given, ctx.arguments, ctx.buffers = layer, lengths, tensors, arguments, []
         ctx.save_for_backward(masks, *tensors)
         ctx.set_materialize_grads(False)
@@ -235,7 +146,7 @@ class _Run(torch.autograd.Function):
         arguments, buffers = ctx.arguments, ctx.buffers
         if buffers is None or any(map(operator.is_not, ctx.given, tensors)):
             # used up by an earlier pass through a retained graph, or hooks have put other tensors in place
-            arguments, buffers = _Arguments.of(ctx.layer, ctx.lengths, masks, tensors), buffers or []
+            arguments, buffers = Arguments.of(ctx.layer, ctx.lengths, masks, tensors), buffers or []
             if not buffers:
                 _forward(arguments, buffers)
         ctx.given = ctx.arguments = ctx.buffers = None
@@ -245,7 +156,7 @@ class _Run(torch.autograd.Function):
 
 
 def _backward(
-    arguments: _Arguments, buffers: list[Tensor], gradients: Sequence[Tensor | None], needed: Sequence[bool]
+    arguments: Arguments, buffers: list[Tensor], gradients: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """The gradients of input, state and weights, in the order of `run`."""
     library, x = arguments.layer.kernels, arguments.x
@@ -261,15 +172,15 @@ def _backward(
         call = CALL.pack(
             *head,
             *[0] * 7,
-            *[_address(weight) for weight in weights],
+            *[address(weight) for weight in weights],
             buffers[direction].data_ptr(),
             scratch.data_ptr(),
             *(_NONE if dy is None else (dy.data_ptr() + 4 * direction * hidden, dy.stride(0), dy.stride(1))),
-            *_pair([_address(part, direction) for part in final]),
+            *_pair([address(part, direction) for part in final]),
             *(_NONE if dx is None else (dx.data_ptr(), dx.stride(0), dx.stride(1))),
             direction,
-            *_pair([_address(part, direction) for part in state]),
-            *[_address(gradient) for gradient in own],
+            *_pair([address(part, direction) for part in state]),
+            *[address(gradient) for gradient in own],
         )
         library.backward(call, library.index)
         _spare.give(scratch)
@@ -277,7 +188,7 @@ def _backward(
     return found
 
 
-def _state_shape(arguments: _Arguments) -> tuple[int, int, int]:
+def _state_shape(arguments: Arguments) -> tuple[int, int, int]:
     """(directions, batch, hidden)."""
     return len(arguments.weights), len(arguments.x), arguments.weights[0][1].shape[1]  # type: ignore[union-attr]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rnncli.model.cells import CELLS
 from rnncli.model.native import kernels
-from rnncli.model.native.layer import Layer
+from rnncli.model.native.arguments import Layer, address
 from rnncli.model.scan import Weights
 
 LOSSES = ("mae", "mse", "huber")  # of step.c, in its order
@@ -134,7 +134,7 @@ class Pass:
         losses = x.new_empty(len(x))
         parts = [part if part is None else part.contiguous() for part in (x, level, masks.features, *answers)]
         call = self._pass
-        input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(_address, parts)
+        input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(address, parts)
         call.target, call.known, call.target_weight = rest
         call.losses, call.steps, call.targets = losses.data_ptr(), *answers.target.shape[1:]
         threads, directions = torch.get_num_threads(), call.directions
@@ -143,7 +143,7 @@ class Pass:
             own.threads, own.mask = threads, 0 if state is None else state[number % directions].data_ptr()
             if number < directions:
                 own.x = input_at
-        self._masks[:] = [_address(mask) for mask in masks.inputs]
+        self._masks[:] = [address(mask) for mask in masks.inputs]
         if self._library.step(ctypes.addressof(call)):
             raise MemoryError
         return losses
@@ -163,7 +163,7 @@ class Pass:
             for part in ("hn", "cn")[: len(CELLS[layer.cell].states)]:
                 setattr(call, part, self._room(batch * call.hidden))
             for name, weight in zip(_WEIGHTS, own, strict=True):
-                setattr(call, name, _address(weight))
+                setattr(call, name, address(weight))
                 setattr(call, f"d{name}", self._gradient(weight))
         for call in self._calls[-directions:]:
             call.dhn = self._room(batch * call.hidden)
@@ -193,7 +193,7 @@ class Pass:
         call.outputs, call.features = head.weight.shape
         call.levels = 0 if head.level is None else head.level.shape[1]
         for name, weight in zip(("weight", "bias", "level_weight"), head, strict=True):
-            setattr(call, name, _address(weight))
+            setattr(call, name, address(weight))
             setattr(call, f"d_{name}", self._gradient(weight))
         # the head reads features, levels and the 1 of its biases
         outputs, width = (-(-size // LINE) * LINE for size in (call.outputs, call.features + call.levels + 1))
@@ -203,13 +203,9 @@ class Pass:
 
     def _gradient(self, weight: Tensor | None) -> int:
         self.gradients.append(None if weight is None else torch.empty_like(weight))
-        return _address(self.gradients[-1])
+        return address(self.gradients[-1])
 
     def _room(self, size: int) -> int:
         """The address of so many new zeros."""
         self._held.append(torch.zeros(size, dtype=torch.float32, device="cpu"))  # whatever the defaults are
         return self._held[-1].data_ptr()
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()

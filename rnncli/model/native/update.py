@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from rnncli.model.native.arguments import address
 from rnncli.model.native.kernels import Library
 
 OPTIMIZERS = ("adam", "adamw", "sgd")  # of step.c, in its order
@@ -62,15 +63,11 @@ def update(
     """
     whole = [None if gradient is None else gradient.contiguous() for gradient in gradients]
     lists = [_numbers([weight.numel() for weight in weights])]
-    lists += [_numbers([_address(tensor) for tensor in tensors]) for tensors in (weights, whole)]
-    addresses = [*map(ctypes.addressof, lists), *map(_address, moments)]
+    lists += [_numbers([address(tensor) for tensor in tensors]) for tensors in (weights, whole)]
+    addresses = [*map(ctypes.addressof, lists), *map(address, moments)]
     head = (OPTIMIZERS.index(name), networks, len(weights) // networks)
     return library.update(_UPDATE.pack(*head, *addresses, *rates))
 
 
 def _numbers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(values))(*values)
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
