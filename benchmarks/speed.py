@@ -45,7 +45,8 @@ def section(part: str, options: Options) -> str:
     begun = time.monotonic()
     body = module.run(options)
     load = f"; load {os.getloadavg()[0]:.1f} at its end" if hasattr(os, "getloadavg") else ""
-    how = f"`{module.COMMAND}{' --quick' if options.quick else ''}`: {time.monotonic() - begun:.0f} s{load}"
+    given = " --quick" * options.quick + " --data DIR" * (options.data is not None)
+    how = f"`{module.COMMAND}{given}`: {time.monotonic() - begun:.0f} s{load}"
     return f"## {PARTS[part]}\n\n{how}\n\n{body}"
 
 
