@@ -159,11 +159,12 @@ def masked(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
+SEVERAL_WINDOWS = (96, 40, 7, 64)  # of the backward pass, with any cell
 SHAPES = [(1, 1, 1, 1), (1, 7, 3, 5), (3, 1, 2, 8), (4, 9, 8, 17), (5, 12, 1, 32), (33, 5, 16, 24), (2, 6, 40, 65),
           (7, 20, 5, 64), (100, 4, 3, 16), (16, 3, 70, 130)]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+@pytest.mark.parametrize("shape", [*SHAPES, SEVERAL_WINDOWS], ids=lambda shape: "x".join(map(str, shape)))
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("directions", [1, 2], ids=["one_way", "two_ways"])
 def test_outputs_and_gradients_are_those_of_float64(
@@ -203,7 +204,7 @@ def test_any_shape_is_served(library: Library, case: Case, threads: int) -> None
     assert_exact(case, library, threads)
 
 
-@pytest.mark.parametrize("shape", [(32, 20, 7, 64), (37, 11, 5, 96), (5, 40, 3, 20), (130, 6, 9, 33)])
+@pytest.mark.parametrize("shape", [(32, 20, 7, 64), (37, 11, 5, 96), (5, 40, 3, 20), (130, 6, 9, 33), SEVERAL_WINDOWS])
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 def test_threads_change_no_bit(
     kind: tuple[str, str], shape: tuple[int, ...], ragged: bool, masked: bool, library: Library

@@ -185,7 +185,7 @@ def test_a_native_model_is_read_where_there_are_no_kernels(cli: Cli, waves: Path
 def test_the_sanitizers_find_nothing(sanitizer: str, tmp_path: Path) -> None:
     sources = [str(path) for path in sorted(library.FOLDER.glob("*.c"))]
     flags = [flag for flag in library.FLAGS if flag not in ("-O3", "-shared")]
-    watched = ["-O1", "-g", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-DWITH_PORTABLE"]
+    watched = ["-O1", "-g", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-DWITH_PORTABLE", "-DWINDOW=5000"]
     program = tmp_path / "sanitized"
     command = ["cc", *flags, *watched, "-I", str(library.FOLDER), "-o", str(program), str(SANITIZED), *sources]
     subprocess.run(command, check=True)

@@ -183,6 +183,7 @@ static void NAME(multiply)(const struct product *j)
  * `padded` floats before. */
 struct NAME(span) {
     int64_t rows, row, padded, vectors;
+    const float *sums; /* the gates before their activation; forward alone */
     float *gates;
     const float *now;
     float *next;    /* written forward, read backward */
@@ -197,15 +198,16 @@ static void NAME(rnn_forward)(const struct span *s)
     for (int64_t i = 0; i < s->rows; i++)
         for (int64_t v = 0; v < s->vectors; v++)
             store(s->next + i * s->row + v * LANES,
-                  activation_of(load(s->gates + (i * s->vectors + v) * LANES), s->relu));
+                  activation_of(load(s->sums + (i * s->vectors + v) * LANES), s->relu));
 }
 
 static void NAME(lstm_forward)(const struct span *s)
 {
     for (int64_t r = 0; r < s->rows; r++) {
+        const float *sums = s->sums + r * 4 * LANES;
         float *g = s->gates + r * 4 * LANES, *next = s->next + r * s->row;
-        const vec i = sigmoid_of(load(g)), f = sigmoid_of(load(g + LANES));
-        const vec k = tanh_of(load(g + 2 * LANES)), o = sigmoid_of(load(g + 3 * LANES));
+        const vec i = sigmoid_of(load(sums)), f = sigmoid_of(load(sums + LANES));
+        const vec k = tanh_of(load(sums + 2 * LANES)), o = sigmoid_of(load(sums + 3 * LANES));
         const vec c = FMA(f, load(s->now + r * s->row - s->padded), i * k);
         store(g, i), store(g + LANES, f), store(g + 2 * LANES, k), store(g + 3 * LANES, o);
         store(next - s->padded, c);
@@ -219,10 +221,11 @@ static void NAME(lstm_forward)(const struct span *s)
 static void NAME(gru_forward)(const struct span *s)
 {
     for (int64_t i = 0; i < s->rows; i++) {
+        const float *sums = s->sums + i * 4 * LANES;
         float *g = s->gates + i * 4 * LANES;
-        const vec r = sigmoid_of(load(g + LANES)), z = sigmoid_of(load(g + 2 * LANES));
-        const vec n = tanh_of(FMA(r, load(g + 3 * LANES), load(g)));
-        store(g, n), store(g + LANES, r), store(g + 2 * LANES, z);
+        const vec r = sigmoid_of(load(sums + LANES)), z = sigmoid_of(load(sums + 2 * LANES));
+        const vec recurrent = load(sums + 3 * LANES), n = tanh_of(FMA(r, recurrent, load(sums)));
+        store(g, n), store(g + LANES, r), store(g + 2 * LANES, z), store(g + 3 * LANES, recurrent);
         store(s->next + i * s->row, FMA(z, load(s->now + i * s->row) - n, n));
     }
 }
@@ -230,16 +233,17 @@ static void NAME(gru_forward)(const struct span *s)
 static void NAME(carry_lstm_forward)(const struct span *s)
 {
     for (int64_t r = 0; r < s->rows; r++) {
+        const float *sums = s->sums + r * 4 * LANES;
         float *g = s->gates + r * 4 * LANES, *next = s->next + r * s->row;
-        const vec i = sigmoid_of(load(g)), f = sigmoid_of(load(g + LANES)), k = tanh_of(load(g + 2 * LANES));
+        const vec i = sigmoid_of(load(sums)), f = sigmoid_of(load(sums + LANES)), k = tanh_of(load(sums + 2 * LANES));
         store(g, i), store(g + LANES, f), store(g + 2 * LANES, k);
         store(next - s->padded, FMA(f, load(s->now + r * s->row - s->padded), i * k));
-        store(next, activation_of(load(g + 3 * LANES), s->relu));
+        store(next, activation_of(load(sums + 3 * LANES), s->relu));
     }
 }
 
 /* The gates of one panel before their activation. */
-static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, const float *now, float *gates)
+static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, const float *now, float *sums)
 {
     const struct call *c = p->call;
     const int64_t hidden = c->hidden, inputs = 1 + c->inputs, wide = p->vectors * LANES;
@@ -247,31 +251,38 @@ static void NAME(gates_of)(const struct plan *p, int64_t panel, int64_t rows, co
         const struct run x_run = {0, 0, inputs}, h_run = {0, 0, hidden};
         const float *bias = p->pack_h + panel * (hidden + 1) * 3 * LANES + hidden * 3 * LANES + 2 * LANES;
         for (int64_t i = 0; i < rows; i++)
-            store(gates + i * wide + 3 * LANES, load(bias));
+            store(sums + i * wide + 3 * LANES, load(bias));
         multiply(&(struct product){rows, 3, 0, now + p->x_at, p->pack_x + panel * inputs * 3 * LANES, p->row, 1,
-                                   3 * LANES, 1, &x_run, gates, wide, 0});
+                                   3 * LANES, 1, &x_run, sums, wide, 0});
         multiply(&(struct product){rows, 3, 0, now + p->h_at, p->pack_h + panel * (hidden + 1) * 3 * LANES, p->row, 1,
-                                   3 * LANES, 1, &h_run, gates + LANES, wide, 1, p->far});
+                                   3 * LANES, 1, &h_run, sums + LANES, wide, 1, p->far});
         return;
     }
     const struct run runs[2] = {{p->h_at, 0, hidden}, {p->x_at, hidden * wide, inputs}};
     multiply(&(struct product){rows, p->vectors, 0, now, p->pack_h + panel * (hidden + inputs) * wide, p->row, 1, wide, 2,
-                               runs, gates, wide, 0, p->far});
+                               runs, sums, wide, 0, p->far});
     if (c->cell == CARRY_LSTM) {
         const struct run c_run = {0, 0, hidden};
         multiply(&(struct product){rows, 1, 0, now, p->pack_c + panel * hidden * LANES, p->row, 1, LANES, 1, &c_run,
-                                   gates + 3 * LANES, wide, 1});
+                                   sums + 3 * LANES, wide, 1});
     }
 }
 
-static void NAME(step_forward)(const struct plan *p, int64_t rows, const float *now, float *next, float *gates,
-                               int64_t panel_size)
+/* There and back: of weights that no cache holds, a step begins with those that the last one ended with. */
+static ALWAYS int64_t NAME(to_and_fro)(int64_t step, int64_t index, int64_t count)
 {
-    for (int64_t panel = 0; panel < p->panels; panel++, gates += panel_size) {
-        NAME(gates_of)(p, panel, rows, now, gates);
+    return step % 2 ? count - 1 - index : index;
+}
+
+static void NAME(step_forward)(const struct plan *p, int64_t step, int64_t rows, const float *now, float *next,
+                               float *sums, float *gates, int64_t panel_size)
+{
+    for (int64_t i = 0; i < p->panels; i++) {
+        const int64_t panel = NAME(to_and_fro)(step, i, p->panels);
+        NAME(gates_of)(p, panel, rows, now, sums);
         const int64_t at = p->own_at + panel * p->units;
-        const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .gates = gates,
-                               .now = now + at, .next = next + at, .relu = (int)p->call->relu};
+        const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .sums = sums,
+                               .gates = gates + panel * panel_size, .now = now + at, .next = next + at, .relu = (int)p->call->relu};
         switch (p->call->cell) {
         case RNN: NAME(rnn_forward)(&s); break;
         case LSTM: NAME(lstm_forward)(&s); break;
@@ -389,7 +400,7 @@ static void NAME(forward)(const struct plan *p, int64_t block)
         float *next = p->rows + (s + 1) % p->row_slots * row_slot + first * p->row;
         float *gates = p->gates + s % p->gate_slots * gate_slot + first * wide;
         NAME(read_step)(p, t, first, rows, now);
-        NAME(step_forward)(p, rows, now, next, gates, c->training ? p->gate_slots * gate_slot : 0);
+        NAME(step_forward)(p, s, rows, now, next, p->sums + first * wide, gates, p->gate_slots * gate_slot);
         NAME(write_step)(p, t, first, rows, next);
     }
     for (int64_t r = first; c->lengths && r < end; r++)
@@ -495,10 +506,12 @@ static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t bef
 }
 
 /* out (rows, columns) = or += dz times transposed weights, packed four vectors of columns at a time. */
-static void NAME(back_through)(const struct plan *p, int64_t rows, const float *dz, const struct run *runs, float *pack,
+static void NAME(back_through)(const struct plan *p, int64_t step, int64_t rows, const float *dz, const struct run *runs, float *pack,
                                int64_t steps, float *out, int64_t columns, int add)
 {
-    for (int64_t column = 0; column < columns; column += 4 * LANES) {
+    const int64_t blocks = (columns + 4 * LANES - 1) / (4 * LANES);
+    for (int64_t i = 0; i < blocks; i++) {
+        const int64_t column = NAME(to_and_fro)(step, i, blocks) * 4 * LANES;
         const int64_t vectors = smaller(4, (columns - column) / LANES);
         struct run scaled[CHUNK_RUNS];
         struct product j = {rows, vectors, 0, dz, pack + column * steps, p->vectors * LANES, 1, vectors * LANES, 0,
@@ -592,36 +605,36 @@ static void NAME(write_padding_gradient)(const struct plan *p, int64_t row)
     }
 }
 
-static void NAME(backward)(const struct plan *p, int64_t block)
+static void NAME(backward)(const struct plan *p, int64_t window, int64_t block)
 {
     const struct call *c = p->call;
     const int64_t first = block * p->block, end = smaller(first + p->block, c->batch), wide = p->vectors * LANES;
     const int64_t used = c->cell == GRU ? 3 * LANES : wide; /* of a panel's row, what goes through one product */
     float *dh = p->dh + first * p->padded, *dc = p->dc + first * p->padded, *dx = p->dx + first * p->dx_padded;
     float *dm = p->dm + first * p->padded;
-    for (int64_t s = c->steps - 1; s >= 0; s--) {
+    const int64_t last = smaller((window + 1) * p->window, c->steps) - 1;
+    for (int64_t s = last; s >= window * p->window; s--) {
         const int64_t t = c->reversed ? c->steps - 1 - s : s;
         const int64_t rows = smaller(p->active[t], end) - first;
         if (rows <= 0)
             continue;
         const float *now = p->rows + (s * c->batch + first) * p->row, *next = now + c->batch * p->row;
-        float *gates = p->gates + (s * c->batch + first) * wide;
-        const int64_t before = s ? rows : 0;
-        fetch(now - c->batch * p->row, before * p->row);
+        float *gates = p->gates + (s % p->gate_slots * c->batch + first) * wide;
+        fetch(now - c->batch * p->row, s ? rows * p->row : 0);
         NAME(read_gradient)(p, t, first, rows, dh, dc);
-        NAME(gates_backward)(p, rows, before, now, next, gates, dh, dc);
-        NAME(back_through)(p, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dm,
+        NAME(gates_backward)(p, rows, s % p->gate_slots ? rows : 0, now, next, gates, dh, dc);
+        NAME(back_through)(p, s, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dm,
                            p->padded, c->cell == GRU && !c->mask);
         if (c->mask)
             NAME(unmask_gradient)(p, first, rows, dm, dh);
         if (c->cell == CARRY_LSTM)
-            NAME(back_through)(p, rows, gates + 3 * LANES, p->c_runs, p->pack_c, p->panels * LANES, dc, p->padded,
+            NAME(back_through)(p, s, rows, gates + 3 * LANES, p->c_runs, p->pack_c, p->panels * LANES, dc, p->padded,
                                1);
         if (c->dx)
-            NAME(back_through)(p, rows, gates, p->h_runs, p->pack_x, p->panels * used, dx, p->dx_padded, 0);
+            NAME(back_through)(p, s, rows, gates, p->h_runs, p->pack_x, p->panels * used, dx, p->dx_padded, 0);
         NAME(write_gradient)(p, t, first, rows, dh, dc, dx);
     }
-    for (int64_t r = first; c->lengths && r < end; r++)
+    for (int64_t r = first; window == 0 && c->lengths && r < end; r++)
         NAME(write_padding_gradient)(p, r);
 }
 
@@ -634,7 +647,7 @@ static void NAME(columns)(const struct plan *p, const struct chunk *chunk, int64
     const int64_t wide = p->vectors * LANES;
     const float *dz = p->gates + panel * p->gate_slots * p->call->batch * wide + slot * LANES;
     const struct product j = {count, vectors, 1, p->rows + at, dz, 1, p->row, wide, chunk->count, chunk->runs, out,
-                              vectors * LANES, chunk != p->chunks};
+                              vectors * LANES, chunk != p->chunks + p->window_chunks[p->windows - 1]};
     NAME(all_rows)(1, &j, j.runs, j.run_count, j.add);
 }
 
@@ -652,11 +665,11 @@ static void NAME(panel_gradient)(const struct plan *p, const struct chunk *chunk
 }
 
 /* One piece of the columns of some panels, summed over the chunks in one order. */
-static void NAME(gradient)(const struct plan *p, int64_t task)
+static void NAME(gradient)(const struct plan *p, int64_t window, int64_t task)
 {
     const int64_t from = task % p->pieces * p->piece, count = smaller(p->piece, h_columns(p) - from);
     const int64_t first = task / p->pieces * p->group, end = smaller(first + p->group, p->panels);
-    for (int64_t i = 0; i < p->chunk_count; i++)
+    for (int64_t i = p->window_chunks[window]; i < p->window_chunks[window + 1]; i++)
         for (int64_t panel = first; panel < end; panel++)
             NAME(panel_gradient)(p, &p->chunks[i], panel, from, count);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "pool.h"
 #include "step.h"
 
 enum cell { RNN, LSTM, GRU, CARRY_LSTM };
@@ -47,10 +48,12 @@ struct chunk {
 /* Rows of the batch are sorted by length, longest first, so that the valid rows of a step are the first ones.
  * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads. With a mask
  * it is [carry | h | what the mask leaves of h | 1 | x].
- * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients. A panel is `lanes` units of
+ * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients; rnn, which needs no gates
+ * to go back, has room for the gradients of one window. A panel is `lanes` units of
  * every gate, or `vectors * lanes` units where there is one gate alone. */
 struct plan {
     const struct call *call;
+    const struct kernels *kernels;
     int64_t lanes, vectors, units; /* floats in a vector; vectors of a row in a panel; units of a panel */
     int64_t panels, padded;        /* panels * units = padded >= hidden */
     int64_t row, own_at;           /* floats of a row, and where in it h is, */
@@ -61,6 +64,7 @@ struct plan {
     int64_t groups, group;         /* and its panels are shared out among the threads */
     int64_t far;                   /* whether the weights are more than a second-level cache holds */
     float *rows, *gates;
+    float *sums; /* the gates of one panel at one step before their activation, (batch, vectors, lanes) */
     float *pack_h, *pack_x, *pack_c; /* weights, or transposed weights, or the gradients of weights, by panels */
     float *grad_h, *grad_x, *grad_c;
     float *dh, *dc, *dx; /* gradients of the state and the input of one step, (batch, padded) */
@@ -69,7 +73,17 @@ struct plan {
     struct run *h_runs, *c_runs, *time_runs;
     struct chunk *chunks; /* of time_runs */
     int64_t chunk_count, chunk_steps;
+    int64_t windows, window; /* the backward pass takes so many windows of so many steps, the last one first: a */
+    int32_t *window_chunks;  /* window's part of the weights' gradients is added while its steps are in a cache. The */
+    struct window *of_windows; /* first chunk of every window, and the end. */
+    struct phase *phases;      /* room for what rnncli_list_phases writes */
     int32_t *order, *active; /* batch index of a sorted row; rows that are valid at a time step */
+};
+
+/* A window of the backward pass. */
+struct window {
+    const struct plan *plan;
+    int64_t index;
 };
 
 /* The kernels of one instruction set. */
@@ -77,8 +91,8 @@ struct kernels {
     const char *name;
     int lanes;
     void (*forward)(const struct plan *, int64_t block);
-    void (*backward)(const struct plan *, int64_t block);
-    void (*gradient)(const struct plan *, int64_t task);
+    void (*backward)(const struct plan *, int64_t window, int64_t block);
+    void (*gradient)(const struct plan *, int64_t window, int64_t task);
     void (*head_pack)(const struct head *);
     void (*head_forward)(const struct head *, int64_t first, int64_t end);
     void (*head_backward)(const struct head *, int64_t first, int64_t end);
@@ -94,6 +108,8 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
 /* What comes before the first step of a pass, forward (zero if a length is none) or backward, and after the last. */
 int rnncli_prepare_forward(struct plan *p);
 void rnncli_prepare_backward(struct plan *p);
+/* The phases of the backward pass: two a window. */
+void rnncli_list_phases(const struct plan *p, struct phase *phases);
 void rnncli_unpack_gradients(const struct plan *p);
 const struct kernels *rnncli_set(int64_t set);
 

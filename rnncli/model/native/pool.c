@@ -6,14 +6,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
 /* So many looks take some 50 microseconds, about as long as it takes to be woken. */
-enum { MOST_THREADS = 256, MOST_PHASES = 4, LOOKS = 1000 };
-
+enum { MOST_THREADS = 256, LOOKS = 1000 };
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* by one caller at a time */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;  /* of workers and wanted, and of going to sleep */
@@ -23,7 +23,7 @@ static atomic_int_fast64_t done, present, waiting; /* tasks; less than zero: wor
 static struct {
     const struct phase *phases;
     int64_t count, seats; /* every thread has a seat, and a phase's tasks are dealt out to the seats in turn */
-    atomic_int_fast64_t taken[MOST_PHASES][MOST_THREADS];
+    atomic_int_fast64_t *taken; /* (count, seats) */
 } job;
 
 /* Wait until a counter has come as far as that. */
@@ -60,9 +60,10 @@ static void take_tasks(int64_t seat)
     int64_t first = 0; /* task of the phase, counted over all */
     for (int64_t p = 0; p < job.count; first += job.phases[p++].tasks) {
         const struct phase *phase = &job.phases[p];
+        atomic_int_fast64_t *taken = job.taken + p * job.seats;
         for (int64_t i = 0; i < job.seats; i++) {
             const int64_t whose = (seat + i) % job.seats;
-            for (int64_t task; (task = whose + job.seats * atomic_fetch_add(&job.taken[p][whose], 1)) < phase->tasks;) {
+            for (int64_t task; (task = whose + job.seats * atomic_fetch_add(&taken[whose], 1)) < phase->tasks;) {
                 wait_for(&done, first);
                 phase->work(phase->context, task);
                 advance(&done);
@@ -155,14 +156,13 @@ static void start_workers(int64_t count)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void share_out(const struct phase *phases, int64_t count, int64_t helpers)
+static void share_out(const struct phase *phases, int64_t count, int64_t helpers, atomic_int_fast64_t *taken)
 {
     pthread_mutex_lock(&guard);
-    job.phases = phases, job.count = count, job.seats = helpers + 1;
+    job.phases = phases, job.count = count, job.seats = helpers + 1, job.taken = taken;
     atomic_store(&done, 0);
-    for (int64_t p = 0; p < count; p++)
-        for (int64_t seat = 0; seat < job.seats; seat++)
-            atomic_store(&job.taken[p][seat], 0);
+    for (int64_t i = 0; i < count * job.seats; i++)
+        atomic_init(&taken[i], 0);
     start_workers(helpers);
     wanted = helpers < workers ? helpers : workers;
     pthread_cond_broadcast(&wake);
@@ -174,6 +174,13 @@ static void share_out(const struct phase *phases, int64_t count, int64_t helpers
     wait_for(&present, 0);
 }
 
+static void work_alone(const struct phase *phases, int64_t count)
+{
+    for (int64_t p = 0; p < count; p++)
+        for (int64_t task = 0; task < phases[p].tasks; task++)
+            phases[p].work(phases[p].context, task);
+}
+
 void rnncli_run(const struct phase *phases, int64_t count, int64_t threads)
 {
     const uint64_t before = flush_subnormals();
@@ -181,13 +188,16 @@ void rnncli_run(const struct phase *phases, int64_t count, int64_t threads)
     for (int64_t p = 0; p < count; p++)
         most = phases[p].tasks > most ? phases[p].tasks : most;
     most = most < threads ? most : threads;
-    if (most < 2 || pthread_mutex_trylock(&in_use) != 0) {
-        for (int64_t p = 0; p < count; p++)
-            for (int64_t task = 0; task < phases[p].tasks; task++)
-                phases[p].work(phases[p].context, task);
-    } else {
-        share_out(phases, count, (most < MOST_THREADS ? most : MOST_THREADS) - 1);
+    most = most < MOST_THREADS ? most : MOST_THREADS;
+    atomic_int_fast64_t *taken = NULL;
+    if (most > 1 && pthread_mutex_trylock(&in_use) == 0) {
+        taken = malloc((size_t)(count * most) * sizeof *taken);
+        if (taken)
+            share_out(phases, count, most - 1, taken);
         pthread_mutex_unlock(&in_use);
     }
+    if (!taken)
+        work_alone(phases, count);
+    free(taken);
     as_before(before);
 }

@@ -20,8 +20,11 @@
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
 /* How much is worked through at a time, for the sake of caches; of sums that are added up, for exactness too. */
-enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96 };
-enum { FAR = 1 << 19 }; /* more floats than a second-level cache holds */
+enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96, COLUMNS_AT_ONCE = 16 };
+enum { FAR = 1 << 19 }; /* more floats than a second-level cache holds, */
+#ifndef WINDOW
+#define WINDOW (1 << 18) /* and fewer */
+#endif
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -186,6 +189,7 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     for (int64_t i = 2; i <= 4 && c->cell == RNN; i++)
         abreast = vectors_of_units % i == 0 ? i : abreast;
     p->call = c;
+    p->kernels = kernels;
     p->lanes = lanes;
     p->vectors = c->cell == RNN ? abreast : 4;
     p->units = abreast * lanes;
@@ -195,8 +199,11 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     p->h_at = p->own_at + (c->mask ? p->padded : 0);
     p->x_at = p->h_at + p->padded;
     p->row = (rounded_up(p->x_at + 1 + c->inputs, 16) / 16 | 1) * 16; /* an odd number of lines: rows spread over sets */
+    const int64_t floats_a_step = c->batch * (p->row + p->panels * p->vectors * lanes);
+    p->window = smaller(c->steps, WINDOW / floats_a_step + 1);
+    p->windows = (c->steps + p->window - 1) / p->window;
     p->row_slots = c->training ? c->steps + 1 : 2;
-    p->gate_slots = c->training ? c->steps : 1;
+    p->gate_slots = !c->training ? 1 : c->cell == RNN ? p->window : c->steps;
     const int64_t shares = c->threads * ((c->batch + MOST_ROWS * c->threads - 1) / (MOST_ROWS * c->threads));
     p->block = rounded_up((c->batch + shares - 1) / shares, 2);
     p->blocks = (c->batch + p->block - 1) / p->block;
@@ -216,13 +223,13 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     int64_t *size_of_steps = c->training ? &sizes[0] : &sizes[1];
     sizes[0] = sizes[1] = 0;
     p->rows = carve(of_steps, size_of_steps, p->row_slots * c->batch * p->row);
-    p->gates = carve(of_steps, size_of_steps,
-                     c->training ? p->panels * p->gate_slots * c->batch * wide : c->batch * wide);
+    p->gates = carve(of_steps, size_of_steps, p->panels * p->gate_slots * c->batch * wide);
     p->order = carve(&scratch, &sizes[1], c->batch);
     p->active = carve(&scratch, &sizes[1], c->steps + 1);
     const int gru = c->cell == GRU, carry = c->cell == CARRY_LSTM;
     const int64_t used = gru ? 3 * lanes : wide;
     if (!backward) {
+        p->sums = carve(&scratch, &sizes[1], c->batch * wide);
         p->pack_h = carve(&scratch, &sizes[1], p->panels * (hidden + (gru ? 1 : inputs)) * used);
         p->pack_x = carve(&scratch, &sizes[1], gru ? p->panels * inputs * used : 0);
         p->pack_c = carve(&scratch, &sizes[1], carry ? p->panels * hidden * lanes : 0);
@@ -239,9 +246,12 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     p->dx = carve(&scratch, &sizes[1], c->batch * p->dx_padded);
     p->dm = gru && c->mask ? carve(&scratch, &sizes[1], c->batch * p->padded) : p->dh;
     const int64_t floats_a_run = sizeof(struct run) / sizeof(float);
-    const int64_t most_runs = c->steps + c->steps * c->batch / p->chunk_steps + 2;
+    const int64_t most_runs = 2 * c->steps + c->steps * c->batch / p->chunk_steps + 2;
     p->time_runs = carve(&scratch, &sizes[1], most_runs * floats_a_run);
     p->chunks = carve(&scratch, &sizes[1], most_runs * (int64_t)(sizeof(struct chunk) / sizeof(float)));
+    p->window_chunks = carve(&scratch, &sizes[1], p->windows + 1);
+    p->of_windows = carve(&scratch, &sizes[1], p->windows * (int64_t)(sizeof(struct window) / sizeof(float)));
+    p->phases = carve(&scratch, &sizes[1], 2 * p->windows * (int64_t)(sizeof(struct phase) / sizeof(float)));
     p->h_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
     p->c_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
 }
@@ -279,43 +289,43 @@ static int sort_rows(struct plan *p)
 
 /* ------------------------------------------------------------------------------------------------- packing -- */
 
-/* Where a lane of a panel's vector takes its row of a weight matrix from; -1 where there is no unit. */
-static int64_t matrix_row(const struct plan *p, int64_t panel, int gate, int64_t unit)
+/* Where the i-th lane of a panel's vectors takes its row of a weight matrix from; -1 where there is no unit. */
+static int64_t row_of(const struct plan *p, int64_t panel, const int *gates, int64_t i)
 {
-    const int64_t index = panel * p->units + unit;
-    return index < p->call->hidden ? gate * p->call->hidden + index : -1;
+    const int one_gate = p->call->cell == RNN;
+    const int64_t unit = panel * p->units + (one_gate ? i : i % p->lanes);
+    return unit < p->call->hidden ? (one_gate ? 0 : gates[i / p->lanes]) * p->call->hidden + unit : -1;
 }
 
-/* The vector `v` of a panel: its gate and first unit. */
-static int64_t first_unit(const struct plan *p, int64_t v) { return p->call->cell == RNN ? v * p->lanes : 0; }
-static int gate_of(const struct plan *p, const int *gates, int64_t v) { return p->call->cell == RNN ? 0 : gates[v]; }
-
-/* Weights as the forward products read them: [panel][column][vector][lane]; panels lie `stride` floats apart. */
+/* Weights as the forward products read them: [panel][column][vector][lane]; panels lie `stride` floats apart. A few columns
+ * at a time: both forms then stay in the first-level cache. */
 static void pack(const struct plan *p, const float *weight, int64_t columns, const int *gates, int64_t vectors,
                  float *out, int64_t stride)
 {
+    const int64_t width = vectors * p->lanes;
     for (int64_t panel = 0; panel < p->panels; panel++)
-        for (int64_t i = 0; i < vectors * p->lanes; i++) {
-            const int64_t v = i / p->lanes, unit = first_unit(p, v) + i % p->lanes;
-            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), unit);
-            float *to = out + panel * stride + i;
-            for (int64_t k = 0; k < columns; k++)
-                to[k * vectors * p->lanes] = row < 0 ? 0.0f : weight[row * columns + k];
-        }
+        for (int64_t first = 0; first < columns; first += COLUMNS_AT_ONCE)
+            for (int64_t i = 0; i < width; i++) {
+                const int64_t row = row_of(p, panel, gates, i), end = smaller(first + COLUMNS_AT_ONCE, columns);
+                float *to = out + panel * stride + i;
+                for (int64_t k = first; k < end; k++)
+                    to[k * width] = row < 0 ? 0.0f : weight[row * columns + k];
+            }
 }
 
 /* The gradient of weights from that form to torch's. */
 static void unpack(const struct plan *p, const float *packed, int64_t stride, int64_t columns, const int *gates,
                    int64_t vectors, float *gradient)
 {
+    const int64_t width = vectors * p->lanes;
     for (int64_t panel = 0; panel < p->panels; panel++)
-        for (int64_t i = 0; i < vectors * p->lanes; i++) {
-            const int64_t v = i / p->lanes, unit = first_unit(p, v) + i % p->lanes;
-            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), unit);
-            const float *from = packed + panel * stride + i;
-            for (int64_t k = 0; row >= 0 && k < columns; k++)
-                gradient[row * columns + k] = from[k * vectors * p->lanes];
-        }
+        for (int64_t first = 0; first < columns; first += COLUMNS_AT_ONCE)
+            for (int64_t i = 0; i < width; i++) {
+                const int64_t row = row_of(p, panel, gates, i), end = smaller(first + COLUMNS_AT_ONCE, columns);
+                const float *from = packed + panel * stride + i;
+                for (int64_t k = first; row >= 0 && k < end; k++)
+                    gradient[row * columns + k] = from[k * width];
+            }
 }
 
 /* Weights as the backward products read them: four vectors of columns at a time, [columns][panel][vector][lane]. */
@@ -327,8 +337,7 @@ static void pack_transposed(const struct plan *p, const float *weight, int64_t c
         const int64_t width = smaller(4 * lanes, padded - column);
         float *to = out + column * steps;
         for (int64_t k = 0; k < steps; k++, to += width) {
-            const int64_t panel = k / (vectors * lanes), v = k / lanes % vectors;
-            const int64_t row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + k % lanes);
+            const int64_t row = row_of(p, k / (vectors * lanes), gates, k % (vectors * lanes));
             const int64_t some = row < 0 ? 0 : smaller(width, columns - column);
             for (int64_t i = 0; i < some; i++)
                 to[i] = weight[row * columns + column + i];
@@ -363,7 +372,7 @@ static void pack_biases(const struct plan *p)
     const int *gates = c->cell == GRU ? GRU_X_GATES : SLOT_GATES;
     for (int64_t panel = 0; panel < p->panels; panel++)
         for (int64_t i = 0; i < wide; i++) {
-            const int64_t v = i / lanes, row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + i % lanes);
+            const int64_t v = i / lanes, row = row_of(p, panel, gates, i);
             const float in = c->b_ih && row >= 0 ? c->b_ih[row] : 0.0f, own = c->b_hh && row >= 0 ? c->b_hh[row] : 0.0f;
             if (c->cell != GRU) {
                 p->pack_h[panel * (hidden + inputs) * wide + hidden * wide + i] = in + own;
@@ -387,35 +396,40 @@ static void pack_backward(struct plan *p)
         pack_transposed(p, c->w_ch, c->hidden, p->padded, SLOT_GATES, 1, p->pack_c);
 }
 
-/* The valid rows of all steps, in chunks whose dz stays in the first-level cache while all columns pass by. */
+/* The valid rows of all steps, in chunks whose dz stays in the first-level cache while all columns pass by. A window
+ * begins with a chunk of its own, though it be empty. */
 static void list_chunks(struct plan *p)
 {
     const struct call *c = p->call;
     const int64_t wide = p->vectors * p->lanes;
-    struct run *run = p->time_runs;
+    struct run *next = p->time_runs, *run = next;
     int64_t steps = 0;
-    *run = (struct run){0, 0, 0};
-    p->chunks[0] = (struct chunk){run, 1};
-    p->chunk_count = 1;
+    p->chunk_count = 0;
     for (int64_t s = 0; s < c->steps; s++) {
         const int64_t rows = p->active[c->reversed ? c->steps - 1 - s : s];
-        for (int64_t row = 0; row < rows;) {
-            const int64_t at = s * c->batch + row, some = smaller(rows - row, p->chunk_steps - steps);
-            if (some == 0) { /* the chunk is full */
-                *++run = (struct run){at * p->row, at * wide, 0};
-                p->chunks[p->chunk_count++] = (struct chunk){run, 1};
-                steps = 0;
-                continue;
-            }
-            if (run->a + run->count * p->row != at * p->row) { /* padding lies between */
-                *++run = (struct run){at * p->row, at * wide, 0};
+        const int64_t at = s * c->batch * p->row, dz = s % p->gate_slots * c->batch * wide;
+        if (s % p->window == 0) {
+            p->window_chunks[s / p->window] = (int32_t)p->chunk_count;
+            *(run = next++) = (struct run){at, dz, 0};
+            p->chunks[p->chunk_count++] = (struct chunk){run, 1};
+            steps = 0;
+        }
+        for (int64_t row = 0, some; row < rows; row += some) {
+            const int full = steps == p->chunk_steps;
+            if (full || run->a + run->count * p->row != at + row * p->row) { /* else no padding lies between */
+                *(run = next++) = (struct run){at + row * p->row, dz + row * wide, 0};
+                if (full)
+                    p->chunks[p->chunk_count++] = (struct chunk){run, 0}, steps = 0;
                 p->chunks[p->chunk_count - 1].count++;
             }
+            some = smaller(rows - row, p->chunk_steps - steps);
             run->count += some;
             steps += some;
-            row += some;
         }
     }
+    p->window_chunks[p->windows] = (int32_t)p->chunk_count;
+    for (int64_t w = 0; w < p->windows; w++)
+        p->of_windows[w] = (struct window){p, w};
 }
 
 /* What the backward products run over: the panels of a step's dz, and the valid rows of all steps. */
@@ -423,7 +437,7 @@ static void list_runs(struct plan *p)
 {
     const struct call *c = p->call;
     const int64_t wide = p->vectors * p->lanes, used = c->cell == GRU ? 3 * p->lanes : wide;
-    const int64_t panel_size = c->steps * c->batch * wide;
+    const int64_t panel_size = p->gate_slots * c->batch * wide;
     for (int64_t panel = 0; panel < p->panels; panel++) {
         p->h_runs[panel] = (struct run){panel * panel_size, panel * used, used};
         p->c_runs[panel] = (struct run){panel * panel_size, panel * p->lanes, p->lanes};
@@ -439,7 +453,7 @@ static void unpack_biases(const struct plan *p)
     const int *gates = c->cell == GRU ? GRU_X_GATES : SLOT_GATES;
     for (int64_t panel = 0; panel < p->panels; panel++)
         for (int64_t i = 0; i < wide; i++) {
-            const int64_t v = i / lanes, row = matrix_row(p, panel, gate_of(p, gates, v), first_unit(p, v) + i % lanes);
+            const int64_t v = i / lanes, row = row_of(p, panel, gates, i);
             const float *own = p->grad_h + panel * stride + of_ones;
             if (row < 0)
                 continue;
@@ -491,15 +505,31 @@ void rnncli_prepare_backward(struct plan *p)
     list_runs(p);
 }
 
-struct work {
-    const struct plan *plan;
-    void (*of)(const struct plan *, int64_t);
-};
-
-static void do_work(const void *context, int64_t task)
+static void forward_block(const void *context, int64_t block)
 {
-    const struct work *work = context;
-    work->of(work->plan, task);
+    const struct plan *p = context;
+    p->kernels->forward(p, block);
+}
+
+static void backward_block(const void *context, int64_t block)
+{
+    const struct window *w = context;
+    w->plan->kernels->backward(w->plan, w->index, block);
+}
+
+static void weights_of(const void *context, int64_t task)
+{
+    const struct window *w = context;
+    w->plan->kernels->gradient(w->plan, w->index, task);
+}
+
+void rnncli_list_phases(const struct plan *p, struct phase *phases)
+{
+    for (int64_t i = 0; i < p->windows; i++) {
+        const struct window *window = &p->of_windows[p->windows - 1 - i];
+        phases[2 * i] = (struct phase){backward_block, window, p->blocks};
+        phases[2 * i + 1] = (struct phase){weights_of, window, p->groups * p->pieces};
+    }
 }
 
 /* Outputs and final state; with `training` set, `saved` then holds what rnncli_backward needs. Not zero, and nothing
@@ -511,8 +541,7 @@ int64_t rnncli_forward(const struct call *call, int64_t set)
     rnncli_lay_out(&plan, call, SETS[set], 0, sizes);
     if (!rnncli_prepare_forward(&plan))
         return 1;
-    const struct work blocks = {&plan, SETS[set]->forward};
-    rnncli_run(&(struct phase){do_work, &blocks, plan.blocks}, 1, call->threads);
+    rnncli_run(&(struct phase){forward_block, &plan, plan.blocks}, 1, call->threads);
     return 0;
 }
 
@@ -523,8 +552,7 @@ void rnncli_backward(const struct call *call, int64_t set)
     int64_t sizes[2];
     rnncli_lay_out(&plan, call, SETS[set], 1, sizes);
     rnncli_prepare_backward(&plan);
-    const struct work blocks = {&plan, SETS[set]->backward}, weights = {&plan, SETS[set]->gradient};
-    const struct phase phases[2] = {{do_work, &blocks, plan.blocks}, {do_work, &weights, plan.groups * plan.pieces}};
-    rnncli_run(phases, 2, call->threads);
+    rnncli_list_phases(&plan, plan.phases);
+    rnncli_run(plan.phases, 2 * plan.windows, call->threads);
     rnncli_unpack_gradients(&plan);
 }

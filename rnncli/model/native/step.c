@@ -78,6 +78,11 @@ struct step {
     struct plan *forward, *backward;
 };
 
+struct layer {
+    const struct step *step;
+    int64_t index;
+};
+
 /* Some rows of a layer's input or its gradient, (batch, steps, inputs), times what dropout left of it. */
 static void apply_mask(const struct call *c, float *values, const float *mask, int64_t first, int64_t end)
 {
@@ -121,7 +126,7 @@ static void prepare(const void *context, int64_t task)
         s->kernels->head_pack(&s->pass->head);
 }
 
-/* Some rows of the batch, through all layers to their losses, and back. */
+/* Some rows of the batch, through all layers to their losses, and back to the newest states. */
 static void rows_through(const void *context, int64_t block)
 {
     const struct step *s = context;
@@ -140,32 +145,63 @@ static void rows_through(const void *context, int64_t block)
         window_loss(&p->loss, &p->head, row);
     s->kernels->head_backward(&p->head, first, end);
     exchange(p, 0, first, end);
-    for (int64_t layer = p->layers - 1; layer >= 0; layer--) {
-        for (int64_t i = 0; i < count; i++)
-            s->kernels->backward(&s->backward[layer * count + i], block);
-        const struct call *c = s->backward[layer * count].call;
-        if (c->dx)
-            apply_mask(c, c->dx, p->masks[layer], first, end);
-    }
 }
 
-static int64_t gradient_tasks(const struct plan *p) { return p->groups * p->pieces; }
+/* What dropout left of a layer's input, in its gradient too. */
+static void mask_gradient(const void *context, int64_t block)
+{
+    const struct layer *l = context;
+    const struct plan *p = &l->step->backward[l->index * l->step->pass->directions];
+    const int64_t first = block * p->block;
+    apply_mask(p->call, p->call->dx, l->step->pass->masks[l->index], first, smaller(first + p->block, p->call->batch));
+}
 
-/* The gradients of a part of a call's weights; the last task is the head. */
-static void weights_of(const void *context, int64_t task)
+/* What ends a pass: the gradients of each call's weights in torch's form, and those of the head's. */
+static void finish(const void *context, int64_t task)
 {
     const struct step *s = context;
-    for (int64_t i = 0; i < s->calls; task -= gradient_tasks(&s->backward[i++]))
-        if (task < gradient_tasks(&s->backward[i])) {
-            s->kernels->gradient(&s->backward[i], task);
-            return;
-        }
-    s->kernels->head_gradient(&s->pass->head);
+    if (task < s->calls)
+        rnncli_unpack_gradients(&s->backward[task]);
+    else
+        s->kernels->head_gradient(&s->pass->head);
 }
 
-static void unpack(const void *context, int64_t call)
+/* All phases of a step, to room for as many as most_phases says; and how many they are. */
+static int64_t list_phases(const struct step *s, const struct layer *layers, struct phase *phases)
 {
-    rnncli_unpack_gradients(&((const struct step *)context)->backward[call]);
+    const struct pass *p = s->pass;
+    int64_t count = 0;
+    phases[count++] = (struct phase){prepare, s, 2 * s->calls + 1};
+    phases[count++] = (struct phase){rows_through, s, s->forward->blocks};
+    for (int64_t layer = p->layers - 1; layer >= 0; layer--) {
+        const struct plan *plans = &s->backward[layer * p->directions];
+        for (int64_t i = 0; i < p->directions; count += 2 * plans[i++].windows)
+            rnncli_list_phases(&plans[i], &phases[count]);
+        if (plans->call->dx && p->masks[layer])
+            phases[count++] = (struct phase){mask_gradient, &layers[layer], plans->blocks};
+    }
+    phases[count++] = (struct phase){finish, s, s->calls + 1};
+    return count;
+}
+
+static int64_t most_phases(const struct step *s)
+{
+    int64_t count = 3 + s->pass->layers;
+    for (int64_t i = 0; i < s->calls; i++)
+        count += 2 * s->backward[i].windows;
+    return count;
+}
+
+static void lay_out(const struct step *s, struct call *backward)
+{
+    const struct call *calls = s->pass->calls;
+    int64_t sizes[2];
+    for (int64_t i = 0; i < s->calls; i++) {
+        rnncli_lay_out(&s->forward[i], &calls[i], s->kernels, 0, sizes);
+        backward[i] = calls[i];
+        backward[i].scratch += sizes[1];
+        rnncli_lay_out(&s->backward[i], &backward[i], s->kernels, 1, sizes);
+    }
 }
 
 /* The losses of a batch of sequences of one length, and all gradients. Not zero if there is no memory for it. */
@@ -174,25 +210,22 @@ int64_t rnncli_step(const struct pass *p)
     const int64_t calls = p->layers * p->directions;
     struct plan *plans = calloc(2 * (size_t)calls, sizeof *plans);
     struct call *backward = calloc((size_t)calls, sizeof *backward);
-    if (plans && backward) {
+    struct layer *layers = calloc((size_t)p->layers, sizeof *layers);
+    struct phase *phases = NULL;
+    if (plans && backward && layers) {
         const struct step s = {p, rnncli_set(p->set), calls, plans, plans + calls};
-        int64_t sizes[2], tasks = 1;
-        for (int64_t i = 0; i < calls; i++) {
-            rnncli_lay_out(&s.forward[i], &p->calls[i], s.kernels, 0, sizes);
-            backward[i] = p->calls[i];
-            backward[i].scratch += sizes[1];
-            rnncli_lay_out(&s.backward[i], &backward[i], s.kernels, 1, sizes);
-            tasks += gradient_tasks(&s.backward[i]);
-        }
-        const struct phase phases[] = {{prepare, &s, 2 * calls + 1},
-                                       {rows_through, &s, s.forward->blocks},
-                                       {weights_of, &s, tasks},
-                                       {unpack, &s, calls}};
-        rnncli_run(phases, sizeof phases / sizeof phases[0], p->calls->threads);
+        lay_out(&s, backward);
+        for (int64_t layer = 0; layer < p->layers; layer++)
+            layers[layer] = (struct layer){&s, layer};
+        phases = calloc((size_t)most_phases(&s), sizeof *phases);
+        if (phases)
+            rnncli_run(phases, list_phases(&s, layers, phases), p->calls->threads);
     }
     free(plans);
     free(backward);
-    return plans && backward ? 0 : 1;
+    free(layers);
+    free(phases);
+    return phases ? 0 : 1;
 }
 
 /* The squared norm of the gradient of one network. */
