@@ -29,6 +29,7 @@ KINDS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh"), ("
          ("carry_lstm", "relu")]  # fmt: skip
 # largest errors a layer, relative to the largest element of a tensor (of all gradients) where that is above one
 OUTPUT, GRADIENT = 1e-6, 1e-5
+EXACT = 3.2e-7  # to what tanh and sigmoid are, relative
 SEED = 20_260
 RunLayer = Callable[[Tensor, Tensor | None, State | None, list[Weights], Tensor | None], tuple[Tensor, State]]
 
@@ -168,10 +169,30 @@ def differences(case: Case, library: Library) -> dict[str, float]:
         ours = answers(case, functools.partial(run, layer), torch.float32, FORMS[case.form])
     finally:
         torch.set_num_threads(before)
+    assert all(tensor.dtype == torch.float32 for part in ours for tensor in part)
     truth = answers(case, steps, torch.float64, torch.clone)
     same_side = all(torch.equal(one > 0, other > 0) for one, other in zip(ours[0], truth[0], strict=True))
     if case.nonlinearity == "relu" and not same_side:
         ours[2] = truth[2] = []  # rounding went over the kink: either gradient is right
+    found = _shares(case, ours, truth)
+    if max(found.values()) > 1:  # a state that feeds on itself for long: it would go as far from other inputs
+        far = dict.fromkeys(found, 1.0)
+        for seed in range(5):
+            moved = answers(case, steps, torch.float64, nudged(seed))
+            moved[2] = moved[2] if truth[2] else []
+            near = _shares(case, moved, truth)
+            far = {name: max(far[name], share) for name, share in near.items()}
+        found = {name: share / far[name] for name, share in found.items()}
+    return found
+
+
+def nudged(seed: int) -> Callable[[Tensor], Tensor]:
+    """Other numbers, as near as the kernels tell one from another."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda tensor: tensor * (1 + EXACT * torch.randn(tensor.shape, generator=generator))
+
+
+def _shares(case: Case, ours: list[list[Tensor]], truth: list[list[Tensor]]) -> dict[str, float]:
     # a gradient's terms may cancel each other: what is left is as exact as they were
     scales = [None, None, max(_largest(tensor) for tensor in truth[2] or truth[0])]
     return {
@@ -184,7 +205,6 @@ def differences(case: Case, library: Library) -> dict[str, float]:
 
 
 def _difference(actual: Tensor, expected: Tensor, scale: float | None) -> float:
-    assert actual.dtype == torch.float32
     assert actual.shape == expected.shape
     assert not actual.isnan().any()
     return float((actual - expected).detach().abs().max()) / max(1.0, scale or _largest(expected))
