@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import DataFile, Device, Run, check_device, whole_number
 from rnncli.errors import UsageError
 
@@ -51,11 +52,12 @@ def evaluate(
     for name, given in (("--folds", folds), ("--stride", stride), ("--refit", refit or None)):
         if given is not None and not backtest:
             raise UsageError(f"{name} has no effect without --backtest", "add --backtest")
-    from rnncli import console
-    from rnncli.cli.condition import judge, parse_condition
-    from rnncli.cli.evaluation_run import evaluate_run, sheets
-    from rnncli.evaluation.folds import FOLDS, Plan
-    from rnncli.evaluation.verdict import verdict
+    with loading():
+        from rnncli import console
+        from rnncli.cli.condition import judge, parse_condition
+        from rnncli.cli.evaluation_run import evaluate_run, sheets
+        from rnncli.evaluation.folds import FOLDS, Plan
+        from rnncli.evaluation.verdict import verdict
 
     condition = None if fail_if is None else parse_condition(fail_if)
     plan = Plan(folds or FOLDS, stride, refit) if backtest else None

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import Run, folder_name
 
 _KINDS = ("onnx", "numpy", "csv")
@@ -43,8 +44,9 @@ def export(
 
     Example: rnncli export runs/sunspots --format onnx --out sunspots.onnx
     """
-    from rnncli import console
-    from rnncli.cli.export_run import export_run, sheet
+    with loading():
+        from rnncli import console
+        from rnncli.cli.export_run import export_run, sheet
 
     result = export_run(Path(run), format, out, overwrite=overwrite)
     console.emit_document(result, [sheet(result)])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import DataFile, Device, Run, check_device, file_name, one_of, whole_number
 from rnncli.errors import UsageError
 
@@ -113,7 +114,8 @@ def predict(
             return
     if engine == "numpy":
         raise UsageError("--engine numpy reads plain files in the order of time", "take --engine auto")
-    from rnncli.cli.predict_run import predict_tables
+    with loading():
+        from rnncli.cli.predict_run import predict_tables
 
     predict_tables(Path(run), data, asked, device, known)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import DataFile, Run, whole_number
 from rnncli.errors import UsageError
 
@@ -59,13 +60,14 @@ def trace(
 
     Example: rnncli trace runs/sunspots --what h,f --unit 0-3 --last 12 --wide
     """
-    from rnncli import console
-    from rnncli.data.reading.dialect import dialect_of
-    from rnncli.data.reading.frames import open_tables
-    from rnncli.trace import Choice
-    from rnncli.trace import trace as trace_tables
-    from rnncli.trained import load_model
-    from rnncli.training.device import pick_device
+    with loading():
+        from rnncli import console
+        from rnncli.data.reading.dialect import dialect_of
+        from rnncli.data.reading.frames import open_tables
+        from rnncli.trace import Choice
+        from rnncli.trace import trace as trace_tables
+        from rnncli.trained import load_model
+        from rnncli.training.device import pick_device
 
     if direction not in (None, "forward", "backward"):
         raise UsageError(f"--direction '{direction}' must be forward or backward")

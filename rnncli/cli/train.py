@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import (
     ConfigOrResume,
     DataFile,
@@ -79,7 +80,8 @@ def train(
         keys.append(f"training.engine={engine}")
     settings, folder = settle(config, keys, out, resume, overwrite, FREE_ON_RESUME)
 
-    from rnncli.cli import training_run
+    with loading():
+        from rnncli.cli import training_run
 
     training_run.run(
         settings,

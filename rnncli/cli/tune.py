@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import ConfigOrResume, Overrides, config_and_keys, duration, folder_name, whole_number
 
 
@@ -50,6 +51,7 @@ def tune(
         keys.append(f"tune.trials={trials}")
     document, folder = settle_search(config, keys, out, resume, overwrite)
 
-    from rnncli.cli import tune_run
+    with loading():
+        from rnncli.cli import tune_run
 
     tune_run.run(document, tune_run.Asked(folder, resume is not None, overwrite, budget, jobs, storage))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rnncli.cli.loading import loading
 from rnncli.cli.options import DataFile, Run, whole_number
 
 
@@ -40,8 +41,9 @@ def verify(
 
     Example: rnncli verify runs/sunspots --json | jq .ok
     """
-    from rnncli import console
-    from rnncli.cli.verification_run import mismatch, sheets, verify_run
+    with loading():
+        from rnncli import console
+        from rnncli.cli.verification_run import mismatch, sheets, verify_run
 
     result = verify_run(Path(run), data, windows or 64, 1e-5 if tol is None else tol)
     console.emit_document(result, sheets(result))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnncli import checkpoint, console
 from rnncli.checkpoint import Stored
+from rnncli.cli.loading import loading
 from rnncli.cli.weights import difference_sheets, explanation, summary_sheets, unit_sheets
 from rnncli.errors import UsageError
 from rnncli.inspection import check, summary, weight_values
@@ -124,11 +125,12 @@ def _emit(rows: list[dict[str, Any]]) -> None:
 
 def _on_data(run: str, data: str) -> OnData:
     """The run's model on a table; from here on torch is needed."""
-    from rnncli.data.reading.dialect import dialect_of
-    from rnncli.data.reading.frames import open_tables
-    from rnncli.inspection.on_data import look
-    from rnncli.trained import load_model
-    from rnncli.training.device import pick_device
+    with loading():
+        from rnncli.data.reading.dialect import dialect_of
+        from rnncli.data.reading.frames import open_tables
+        from rnncli.inspection.on_data import look
+        from rnncli.trained import load_model
+        from rnncli.training.device import pick_device
 
     model = load_model(Path(run), pick_device("cpu"))
     found = look(model, open_tables(data, dialect_of(model.config.data), console.warn))
