@@ -274,15 +274,16 @@ static ALWAYS int64_t NAME(to_and_fro)(int64_t step, int64_t index, int64_t coun
     return step % 2 ? count - 1 - index : index;
 }
 
-static void NAME(step_forward)(const struct plan *p, int64_t step, int64_t rows, const float *now, float *next,
-                               float *sums, float *gates, int64_t panel_size)
+static void NAME(step_forward)(const struct plan *p, int64_t step, int64_t first, int64_t rows, const float *now,
+                               float *next, float *gates, int64_t panel_size)
 {
     for (int64_t i = 0; i < p->panels; i++) {
         const int64_t panel = NAME(to_and_fro)(step, i, p->panels);
+        float *kept = gates + panel * panel_size, *sums = p->sums ? p->sums + first * p->vectors * LANES : kept;
         NAME(gates_of)(p, panel, rows, now, sums);
         const int64_t at = p->own_at + panel * p->units;
         const struct span s = {.rows = rows, .row = p->row, .padded = p->padded, .vectors = p->vectors, .sums = sums,
-                               .gates = gates + panel * panel_size, .now = now + at, .next = next + at, .relu = (int)p->call->relu};
+                               .gates = kept, .now = now + at, .next = next + at, .relu = (int)p->call->relu};
         switch (p->call->cell) {
         case RNN: NAME(rnn_forward)(&s); break;
         case LSTM: NAME(lstm_forward)(&s); break;
@@ -400,7 +401,7 @@ static void NAME(forward)(const struct plan *p, int64_t block)
         float *next = p->rows + (s + 1) % p->row_slots * row_slot + first * p->row;
         float *gates = p->gates + s % p->gate_slots * gate_slot + first * wide;
         NAME(read_step)(p, t, first, rows, now);
-        NAME(step_forward)(p, s, rows, now, next, p->sums + first * wide, gates, p->gate_slots * gate_slot);
+        NAME(step_forward)(p, s, first, rows, now, next, gates, c->training ? p->gate_slots * gate_slot : 0);
         NAME(write_step)(p, t, first, rows, next);
     }
     for (int64_t r = first; c->lengths && r < end; r++)

@@ -49,8 +49,8 @@ struct chunk {
  * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads. With a mask
  * it is [carry | h | what the mask leaves of h | 1 | x].
  * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients; rnn, which needs no gates
- * to go back, has room for the gradients of one window. A panel is `lanes` units of
- * every gate, or `vectors * lanes` units where there is one gate alone. */
+ * to go back, has room for the gradients of one window. A panel is `lanes` units of every gate, or `vectors * lanes`
+ * units where there is one gate alone. */
 struct plan {
     const struct call *call;
     const struct kernels *kernels;
@@ -64,7 +64,7 @@ struct plan {
     int64_t groups, group;         /* and its panels are shared out among the threads */
     int64_t far;                   /* whether the weights are more than a second-level cache holds */
     float *rows, *gates;
-    float *sums; /* the gates of one panel at one step before their activation, (batch, vectors, lanes) */
+    float *sums; /* a panel's gates before their activation, (batch, vectors, lanes); null: they are where gates will be */
     float *pack_h, *pack_x, *pack_c; /* weights, or transposed weights, or the gradients of weights, by panels */
     float *grad_h, *grad_x, *grad_c;
     float *dh, *dc, *dx; /* gradients of the state and the input of one step, (batch, padded) */
@@ -72,11 +72,13 @@ struct plan {
     int64_t dx_padded;
     struct run *h_runs, *c_runs, *time_runs;
     struct chunk *chunks; /* of time_runs */
-    int64_t chunk_count, chunk_steps;
-    int64_t windows, window; /* the backward pass takes so many windows of so many steps, the last one first: a */
-    int32_t *window_chunks;  /* window's part of the weights' gradients is added while its steps are in a cache. The */
-    struct window *of_windows; /* first chunk of every window, and the end. */
-    struct phase *phases;      /* room for what rnncli_list_phases writes */
+    int64_t chunk_steps;
+    /* The backward pass takes so many windows of so many steps, the last one first: what a window brings to the weights'
+     * gradients is added while a cache holds its steps. */
+    int64_t windows, window;
+    int32_t *window_chunks; /* the first chunk of every window, and the end */
+    struct window *of_windows;
+    struct phase *phases; /* room for what rnncli_list_phases writes */
     int32_t *order, *active; /* batch index of a sorted row; rows that are valid at a time step */
 };
 

@@ -1,8 +1,9 @@
 /* Recurrent layers on a CPU: rnn, lstm, gru and carry_lstm in one direction, forward and backward, in float32.
  *
  * Plain C without dependencies; layer.py calls it. Rows of a batch are independent through time, so that a thread takes
- * a block of rows through the whole sequence; the gradients of the weights are one product over all steps and rows at
- * the end. The results' bits depend on the instruction set, and not on the number of threads. */
+ * a block of rows through the whole sequence, or back through some of its steps; then the gradients of the weights get
+ * what these steps bring, all rows together. The results' bits depend on the instruction set, and not on the number of
+ * threads. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,8 @@
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
 /* How much is worked through at a time, for the sake of caches; of sums that are added up, for exactness too. */
-enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288, MOST_ROWS = 96, COLUMNS_AT_ONCE = 16 };
+enum { MOST_STEPS = 128, CHUNK_RUNS = 128, WEIGHTS_AT_ONCE = 5120, GRADIENTS_AT_ONCE = 4096, MOST_COLUMNS = 288 };
+enum { MOST_ROWS = 96, COLUMNS_AT_ONCE = 16 };
 enum { FAR = 1 << 19 }; /* more floats than a second-level cache holds, */
 #ifndef WINDOW
 #define WINDOW (1 << 18) /* and fewer */
@@ -223,13 +225,13 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     int64_t *size_of_steps = c->training ? &sizes[0] : &sizes[1];
     sizes[0] = sizes[1] = 0;
     p->rows = carve(of_steps, size_of_steps, p->row_slots * c->batch * p->row);
-    p->gates = carve(of_steps, size_of_steps, p->panels * p->gate_slots * c->batch * wide);
+    p->gates = carve(of_steps, size_of_steps, (c->training ? p->panels * p->gate_slots : 1) * c->batch * wide);
     p->order = carve(&scratch, &sizes[1], c->batch);
     p->active = carve(&scratch, &sizes[1], c->steps + 1);
     const int gru = c->cell == GRU, carry = c->cell == CARRY_LSTM;
     const int64_t used = gru ? 3 * lanes : wide;
     if (!backward) {
-        p->sums = carve(&scratch, &sizes[1], c->batch * wide);
+        p->sums = carries ? NULL : carve(&scratch, &sizes[1], c->batch * wide);
         p->pack_h = carve(&scratch, &sizes[1], p->panels * (hidden + (gru ? 1 : inputs)) * used);
         p->pack_x = carve(&scratch, &sizes[1], gru ? p->panels * inputs * used : 0);
         p->pack_c = carve(&scratch, &sizes[1], carry ? p->panels * hidden * lanes : 0);
@@ -297,8 +299,8 @@ static int64_t row_of(const struct plan *p, int64_t panel, const int *gates, int
     return unit < p->call->hidden ? (one_gate ? 0 : gates[i / p->lanes]) * p->call->hidden + unit : -1;
 }
 
-/* Weights as the forward products read them: [panel][column][vector][lane]; panels lie `stride` floats apart. A few columns
- * at a time: both forms then stay in the first-level cache. */
+/* Weights as the forward products read them: [panel][column][vector][lane]; panels lie `stride` floats apart. A few
+ * columns at a time: both forms then stay in the first-level cache. */
 static void pack(const struct plan *p, const float *weight, int64_t columns, const int *gates, int64_t vectors,
                  float *out, int64_t stride)
 {
@@ -403,15 +405,14 @@ static void list_chunks(struct plan *p)
     const struct call *c = p->call;
     const int64_t wide = p->vectors * p->lanes;
     struct run *next = p->time_runs, *run = next;
-    int64_t steps = 0;
-    p->chunk_count = 0;
+    int64_t steps = 0, count = 0;
     for (int64_t s = 0; s < c->steps; s++) {
         const int64_t rows = p->active[c->reversed ? c->steps - 1 - s : s];
         const int64_t at = s * c->batch * p->row, dz = s % p->gate_slots * c->batch * wide;
         if (s % p->window == 0) {
-            p->window_chunks[s / p->window] = (int32_t)p->chunk_count;
+            p->window_chunks[s / p->window] = (int32_t)count;
             *(run = next++) = (struct run){at, dz, 0};
-            p->chunks[p->chunk_count++] = (struct chunk){run, 1};
+            p->chunks[count++] = (struct chunk){run, 1};
             steps = 0;
         }
         for (int64_t row = 0, some; row < rows; row += some) {
@@ -419,15 +420,15 @@ static void list_chunks(struct plan *p)
             if (full || run->a + run->count * p->row != at + row * p->row) { /* else no padding lies between */
                 *(run = next++) = (struct run){at + row * p->row, dz + row * wide, 0};
                 if (full)
-                    p->chunks[p->chunk_count++] = (struct chunk){run, 0}, steps = 0;
-                p->chunks[p->chunk_count - 1].count++;
+                    p->chunks[count++] = (struct chunk){run, 0}, steps = 0;
+                p->chunks[count - 1].count++;
             }
             some = smaller(rows - row, p->chunk_steps - steps);
             run->count += some;
             steps += some;
         }
     }
-    p->window_chunks[p->windows] = (int32_t)p->chunk_count;
+    p->window_chunks[p->windows] = (int32_t)count;
     for (int64_t w = 0; w < p->windows; w++)
         p->of_windows[w] = (struct window){p, w};
 }
