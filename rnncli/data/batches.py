@@ -50,9 +50,7 @@ def gathered(windows: Windows, batches: list[Numbers], first: int) -> Iterator[B
     for start in range(first - first % count, len(batches), count):
         some = batches[start : start + count]
         several = windows.batch(np.concatenate(some))
-        ends = np.cumsum([0, *map(len, some)]).tolist()
-        for number in range(max(0, first - start), len(some)):
-            yield several.part(ends[number], ends[number + 1])
+        yield from several.parts(list(map(len, some)))[max(0, first - start) :]
 
 
 def count_batches(windows: Windows, batch_size: int) -> int:

@@ -44,10 +44,12 @@ class Batch:
     weight: Tensor | None
     index: Numbers
 
-    def part(self, first: int, end: int) -> Batch:
-        """The windows from `first` to before `end`, in the same memory."""
-        values: list[Any] = [value if value is None else value[first:end] for value in vars(self).values()]
-        return Batch(*values)
+    def parts(self, sizes: list[int]) -> list[Batch]:
+        """So many windows each, in the same memory."""
+        tensors = [value for name, value in vars(self).items() if name != "index"]
+        each: list[Any] = [[None] * len(sizes) if value is None else value.split(sizes) for value in tensors]
+        index = np.split(self.index, np.cumsum(sizes)[:-1])
+        return [Batch(*own) for own in zip(*each, index, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ class DirectGradients(Gradients):
         plain = [self._plain(member, batch.past) for member in members] if whole else [None]
         if None in plain:
             return super().__call__(members, batch, forks, generator)
-        with torch.no_grad():
-            losses = [own.losses(batch, generator) for own in plain if own is not None]
+        losses = [own.losses(batch, generator) for own in plain if own is not None]
         return losses[0][None] if len(losses) == 1 else torch.stack(losses)
 
     def _plain(self, network: Network, past: Tensor) -> _Plain | None:
@@ -60,7 +59,7 @@ class _Plain:
 
     def __init__(self, library: Library, network: Network, loss: str, shifted: bool) -> None:
         self._library, self._network, self._loss, self._shifted = library, network, loss, shifted
-        self._weights = _weights(network)
+        self._weights, self._unmasked = _weights(network), _unmasked(network)
         self._passes: dict[tuple[object, ...], Pass] = {}
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -71,7 +70,7 @@ class _Plain:
         level, spread = (batch.level, batch.spread) if self._shifted else (None, None)
         answers = Answers(level, spread, batch.target, batch.target_mask, batch.weight)
         losses_of = self._pass(x)
-        losses = losses_of(x, batch.level, answers, _masks(network, x, generator))
+        losses = losses_of(x, batch.level, answers, self._unmasked or _masks(network, x, generator))
         for weight, gradient in zip(self._weights, losses_of.gradients, strict=True):
             if weight is not None:
                 weight.grad = gradient
@@ -116,6 +115,15 @@ def _masks(network: Network, x: Tensor, generator: torch.Generator) -> Masks:
         inputs.append(_mask(x, (size, steps, directions * hidden), share, generator))
         states.append(_mask(x, (directions, size, hidden), backbone.recurrent_dropout, generator))
     return Masks(inputs, states, _mask(x, (size, directions * hidden), settings.output_dropout, generator))
+
+
+def _unmasked(network: Network) -> Masks | None:
+    """No masks, if there is no dropout."""
+    backbone = network.backbone
+    if backbone.dropout or backbone.recurrent_dropout or network.settings.output_dropout:
+        return None
+    nothing = (None,) * backbone.num_layers
+    return Masks(nothing, nothing, None)
 
 
 def _mask(x: Tensor, shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor | None:

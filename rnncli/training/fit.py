@@ -66,10 +66,12 @@ def fit_network(fit: Fit, state: FitState) -> Iterator[Event]:
     blend = find_blend(state.network, fit.task, fit.train, fit.validation)
     if blend is not None and not state.best:  # a map is a model before the first step
         state.best, state.share = copy_weights(blend.network(state.network, 0.0)), 0.0
+    generator = torch.Generator(fit.train.data.inputs.device)
     while not finished(state, settings):
         batches = epoch_batches(fit.train, settings.batch_size, settings.steps_per_epoch, fit.seed, state.epoch)
         for batch in gathered(fit.train, batches, state.step):
-            loss = _update(fit, state, batch, _rate(fit, state, state.step, len(batches)))
+            generator.manual_seed(_mix(fit.seed, state.epoch, state.step))
+            loss = _update(fit, state, batch, generator, _rate(fit, state, state.step, len(batches)))
             state.step += 1
             state.loss_sum += loss * len(batch.past)
             state.loss_count += len(batch.past)
@@ -88,10 +90,8 @@ def _rate(fit: Fit, state: FitState, step: int, steps: int) -> float:
     return learning_rate(fit.settings, state.epoch * steps + step, fit.settings.epochs * steps, state.cuts)
 
 
-def _update(fit: Fit, state: FitState, batch: Batch, rate: float) -> float:
+def _update(fit: Fit, state: FitState, batch: Batch, generator: torch.Generator, rate: float) -> float:
     """One step of the optimizer; the loss before it."""
-    device = batch.past.device
-    generator = torch.Generator(device).manual_seed(_mix(fit.seed, state.epoch, state.step))
     if fit.settings.input_noise:
         batch = with_noise(batch, fit.task, fit.settings.input_noise, generator)
     forks = fit.train.forks(batch) if fit.train.shape.forks else None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rnncli.config import schema
 from rnncli.model.engine import native_for
-from rnncli.model.native.update import Rates, update
+from rnncli.model.native.update import Rates, Update
 
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
@@ -39,9 +39,11 @@ class Optimizer:
         self.second = torch.zeros_like(self.first)
         self.updates = 0
         contiguous = all(parameter.is_contiguous() for parameter in self._parameters)
-        self._library = native_for(settings.engine, *self._parameters) if contiguous else None
+        library = native_for(settings.engine, *self._parameters) if contiguous else None
+        self._update: Update | None = None
+        if library is not None:
+            self._update = Update(library, settings.optimizer, settings.seeds, self._parameters)
 
-    @torch.no_grad()
     def step(self, rate: float) -> float:
         """Take one step at the given learning rate, the gradient clipped, and forget the gradient.
 
@@ -51,20 +53,19 @@ class Optimizer:
         gradients = [parameter.grad for parameter in self._parameters]
         for parameter in self._parameters:
             parameter.grad = None
-        norm = self._on_torch(gradients, rate) if self._library is None else self._native(gradients, rate)
+        norm = self._on_torch(gradients, rate) if self._update is None else self._native(self._update, gradients, rate)
         self.updates += math.isfinite(norm)
         return norm
 
-    def _native(self, gradients: Sequence[Tensor | None], rate: float) -> float:
-        assert self._library is not None
+    def _native(self, update: Update, gradients: Sequence[Tensor | None], rate: float) -> float:
         settings, updates = self._settings, self.updates + 1
         slow, slower = (settings.momentum or 0.0, 0.0) if settings.optimizer == "sgd" else _BETAS
         clip = math.inf if settings.clip_norm is None else settings.clip_norm
         corrections = (1 - slow**updates, 1 - slower**updates)
         rates = Rates(rate, settings.weight_decay, clip, slow, slower, _EPSILON, *corrections)
-        moments = (self.first, self.second)
-        return update(self._library, settings.optimizer, settings.seeds, self._parameters, gradients, moments, rates)
+        return update(gradients, (self.first, self.second), rates)
 
+    @torch.no_grad()
     def _on_torch(self, gradients: Sequence[Tensor | None], rate: float) -> float:
         parts = zip(self._parameters, gradients, strict=True)
         gradient = self._flat([torch.zeros_like(parameter) if own is None else own for parameter, own in parts])

@@ -85,6 +85,24 @@ def test_fifty_steps_are_torch_optims(
     assert optimizer.updates == STEPS
 
 
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_a_gradient_may_be_written_where_the_last_one_was_or_lie_elsewhere_or_anyhow(engine: str) -> None:
+    ours, theirs = drawn(torch.float32), drawn(torch.float32)
+    optimizer = Optimizer(ours, training(optimizer="adam", engine=engine))
+    expected = torch.optim.Adam(theirs, lr=RATE)
+    places = [torch.zeros_like(parameter) for parameter in ours]
+    for step in range(8):
+        set_gradients(theirs, step)
+        for parameter, place, peer in zip(ours, places, theirs, strict=True):
+            parameter.grad = place.copy_(peer.grad) if step % 4 < 2 else peer.grad.clone()
+            if step % 4 == 3 and parameter.dim() == 2:
+                parameter.grad = parameter.grad.t().contiguous().t()
+        expected.step()
+        optimizer.step(RATE)
+    for parameter, expected_parameter in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(parameter, expected_parameter, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("clip", [1e-3, 1.0, 1e6])
 def test_clipping_is_torchs_over_the_whole_gradient(clip: float) -> None:
     ours, theirs, start = drawn(), drawn(), drawn()

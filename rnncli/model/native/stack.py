@@ -137,13 +137,13 @@ class Pass:
         input_at, call.window_level, call.head_mask, call.level, call.spread, *rest = map(address, parts)
         call.target, call.known, call.target_weight = rest
         call.losses, call.steps, call.targets = losses.data_ptr(), *answers.target.shape[1:]
-        threads, directions = torch.get_num_threads(), call.directions
+        threads = torch.get_num_threads()
         for number, own in enumerate(self._calls):
-            state = masks.states[number // directions]
-            own.threads, own.mask = threads, 0 if state is None else state[number % directions].data_ptr()
-            if number < directions:
+            layer, direction = divmod(number, call.directions)
+            own.threads, own.mask = threads, address(masks.states[layer], direction)
+            if layer == 0:
                 own.x = input_at
-        self._masks[:] = [address(mask) for mask in masks.inputs]
+        self._masks[:] = list(map(address, masks.inputs))
         if self._library.step(ctypes.addressof(call)):
             raise MemoryError
         return losses

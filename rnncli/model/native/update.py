@@ -1,8 +1,9 @@
-"""A step of an optimizer over float32 tensors of the CPU, in one call of step.c."""
+"""The steps of an optimizer over float32 tensors of the CPU, a call of step.c each."""
 
 from __future__ import annotations
 
 import ctypes
+import operator
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,35 +39,40 @@ class Rates(NamedTuple):
     begun_slower: float
 
 
-def update(
-    library: Library,
-    name: str,
-    networks: int,
-    weights: Sequence[Tensor],
-    gradients: Sequence[Tensor | None],
-    moments: tuple[Tensor, Tensor],
-    rates: Rates,
-) -> float:
-    """One step of an optimizer, in place.
+class Update:
+    """The steps of an optimizer, in place.
 
     Args:
         library: the kernels.
         name: one of OPTIMIZERS.
         networks: how many have the weights, as many tensors each.
-        weights: contiguous, those of a network together.
-        gradients: of each of them; zero where there is none.
-        moments: two flat vectors over all weights.
-        rates: the numbers.
-
-    Returns:
-        the largest norm of a network's gradient before clipping; if it is not finite, nothing was changed.
+        weights: contiguous, those of a network together; where they are they stay.
     """
-    whole = [None if gradient is None else gradient.contiguous() for gradient in gradients]
-    lists = [_numbers([weight.numel() for weight in weights])]
-    lists += [_numbers([address(tensor) for tensor in tensors]) for tensors in (weights, whole)]
-    addresses = [*map(ctypes.addressof, lists), *map(address, moments)]
-    head = (OPTIMIZERS.index(name), networks, len(weights) // networks)
-    return library.update(_UPDATE.pack(*head, *addresses, *rates))
+
+    def __init__(self, library: Library, name: str, networks: int, weights: Sequence[Tensor]) -> None:
+        self._library, self._weights = library, weights
+        self._head = (OPTIMIZERS.index(name), networks, len(weights) // networks)
+        self._sizes = _numbers([weight.numel() for weight in weights])
+        self._places = _numbers([address(weight) for weight in weights])
+        self._gradients: list[Tensor | None] = []
+        self._slopes = _numbers([])
+
+    def __call__(self, gradients: Sequence[Tensor | None], moments: tuple[Tensor, Tensor], rates: Rates) -> float:
+        """Take a step.
+
+        Args:
+            gradients: of each of the weights; zero where there is none.
+            moments: two flat vectors over all weights.
+            rates: the numbers.
+
+        Returns:
+            the largest norm of a network's gradient before clipping; if it is not finite, nothing was changed.
+        """
+        if len(self._gradients) != len(gradients) or any(map(operator.is_not, self._gradients, gradients)):
+            self._gradients = [None if gradient is None else gradient.contiguous() for gradient in gradients]
+            self._slopes = _numbers([address(gradient) for gradient in self._gradients])
+        lists = map(ctypes.addressof, (self._sizes, self._places, self._slopes))
+        return self._library.update(_UPDATE.pack(*self._head, *lists, *map(address, moments), *rates))
 
 
 def _numbers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
