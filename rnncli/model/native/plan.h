@@ -48,9 +48,9 @@ struct chunk {
 /* Rows of the batch are sorted by length, longest first, so that the valid rows of a step are the first ones.
  * A row of `rows` is [carry | h | 1 | x], the state padded to whole panels; slot s holds what step s reads. With a mask
  * it is [carry | h | what the mask leaves of h | 1 | x].
- * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients; rnn, which needs no gates
- * to go back, has room for the gradients of one window. A panel is `lanes` units of every gate, or `vectors * lanes`
- * units where there is one gate alone. */
+ * `gates` is [panel][slot][row][vectors][lanes]: what step s computed, later its gradients; of rnn, which needs no gates
+ * to go back, those of the windows that are worked through at once. A panel is `lanes` units of every gate, or `vectors *
+ * lanes` units where there is one gate alone. */
 struct plan {
     const struct call *call;
     const struct kernels *kernels;
@@ -74,18 +74,19 @@ struct plan {
     struct chunk *chunks; /* of time_runs */
     int64_t chunk_steps;
     /* The backward pass takes so many windows of so many steps, the last one first: what a window brings to the weights'
-     * gradients is added while a cache holds its steps. */
-    int64_t windows, window;
+     * gradients is added while a cache holds its steps. Several threads, which would have to wait for each other, take
+     * all windows through the steps at once, and then, in the same order, to the gradients. */
+    int64_t windows, window, at_once;
     int32_t *window_chunks; /* the first chunk of every window, and the end */
-    struct window *of_windows;
-    struct phase *phases; /* room for what rnncli_list_phases writes */
+    struct windows *of_phases; /* room for what rnncli_list_phases writes */
+    struct phase *phases;
     int32_t *order, *active; /* batch index of a sorted row; rows that are valid at a time step */
 };
 
-/* A window of the backward pass. */
-struct window {
+/* Windows of the backward pass that are worked through at once. */
+struct windows {
     const struct plan *plan;
-    int64_t index;
+    int64_t first, last;
 };
 
 /* The kernels of one instruction set. */
@@ -110,8 +111,8 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
 /* What comes before the first step of a pass, forward (zero if a length is none) or backward, and after the last. */
 int rnncli_prepare_forward(struct plan *p);
 void rnncli_prepare_backward(struct plan *p);
-/* The phases of the backward pass: two a window. */
-void rnncli_list_phases(const struct plan *p, struct phase *phases);
+/* The phases of the backward pass, at most two a window, and how many they are. */
+int64_t rnncli_list_phases(const struct plan *p, struct phase *phases);
 void rnncli_unpack_gradients(const struct plan *p);
 const struct kernels *rnncli_set(int64_t set);
 

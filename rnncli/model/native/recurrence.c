@@ -204,8 +204,9 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     const int64_t floats_a_step = c->batch * (p->row + p->panels * p->vectors * lanes);
     p->window = smaller(c->steps, WINDOW / floats_a_step + 1);
     p->windows = (c->steps + p->window - 1) / p->window;
+    p->at_once = c->threads > 1 ? p->windows : 1;
     p->row_slots = c->training ? c->steps + 1 : 2;
-    p->gate_slots = !c->training ? 1 : c->cell == RNN ? p->window : c->steps;
+    p->gate_slots = !c->training ? 1 : c->cell == RNN ? smaller(c->steps, p->at_once * p->window) : c->steps;
     const int64_t shares = c->threads * ((c->batch + MOST_ROWS * c->threads - 1) / (MOST_ROWS * c->threads));
     p->block = rounded_up((c->batch + shares - 1) / shares, 2);
     p->blocks = (c->batch + p->block - 1) / p->block;
@@ -225,7 +226,7 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     int64_t *size_of_steps = c->training ? &sizes[0] : &sizes[1];
     sizes[0] = sizes[1] = 0;
     p->rows = carve(of_steps, size_of_steps, p->row_slots * c->batch * p->row);
-    p->gates = carve(of_steps, size_of_steps, (c->training ? p->panels * p->gate_slots : 1) * c->batch * wide);
+    p->gates = carve(of_steps, size_of_steps, (c->training ? p->panels * c->steps : 1) * c->batch * wide);
     p->order = carve(&scratch, &sizes[1], c->batch);
     p->active = carve(&scratch, &sizes[1], c->steps + 1);
     const int gru = c->cell == GRU, carry = c->cell == CARRY_LSTM;
@@ -252,7 +253,7 @@ void rnncli_lay_out(struct plan *p, const struct call *c, const struct kernels *
     p->time_runs = carve(&scratch, &sizes[1], most_runs * floats_a_run);
     p->chunks = carve(&scratch, &sizes[1], most_runs * (int64_t)(sizeof(struct chunk) / sizeof(float)));
     p->window_chunks = carve(&scratch, &sizes[1], p->windows + 1);
-    p->of_windows = carve(&scratch, &sizes[1], p->windows * (int64_t)(sizeof(struct window) / sizeof(float)));
+    p->of_phases = carve(&scratch, &sizes[1], p->windows * (int64_t)(sizeof(struct windows) / sizeof(float)));
     p->phases = carve(&scratch, &sizes[1], 2 * p->windows * (int64_t)(sizeof(struct phase) / sizeof(float)));
     p->h_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
     p->c_runs = carve(&scratch, &sizes[1], p->panels * floats_a_run);
@@ -429,8 +430,6 @@ static void list_chunks(struct plan *p)
         }
     }
     p->window_chunks[p->windows] = (int32_t)count;
-    for (int64_t w = 0; w < p->windows; w++)
-        p->of_windows[w] = (struct window){p, w};
 }
 
 /* What the backward products run over: the panels of a step's dz, and the valid rows of all steps. */
@@ -514,23 +513,28 @@ static void forward_block(const void *context, int64_t block)
 
 static void backward_block(const void *context, int64_t block)
 {
-    const struct window *w = context;
-    w->plan->kernels->backward(w->plan, w->index, block);
+    const struct windows *some = context;
+    for (int64_t window = some->last; window >= some->first; window--)
+        some->plan->kernels->backward(some->plan, window, block);
 }
 
 static void weights_of(const void *context, int64_t task)
 {
-    const struct window *w = context;
-    w->plan->kernels->gradient(w->plan, w->index, task);
+    const struct windows *some = context;
+    for (int64_t window = some->last; window >= some->first; window--)
+        some->plan->kernels->gradient(some->plan, window, task);
 }
 
-void rnncli_list_phases(const struct plan *p, struct phase *phases)
+int64_t rnncli_list_phases(const struct plan *p, struct phase *phases)
 {
-    for (int64_t i = 0; i < p->windows; i++) {
-        const struct window *window = &p->of_windows[p->windows - 1 - i];
-        phases[2 * i] = (struct phase){backward_block, window, p->blocks};
-        phases[2 * i + 1] = (struct phase){weights_of, window, p->groups * p->pieces};
+    int64_t count = 0;
+    for (int64_t last = p->windows - 1; last >= 0; last -= p->at_once, count += 2) {
+        struct windows *some = &p->of_phases[count / 2];
+        *some = (struct windows){p, last < p->at_once ? 0 : last - p->at_once + 1, last};
+        phases[count] = (struct phase){backward_block, some, p->blocks};
+        phases[count + 1] = (struct phase){weights_of, some, p->groups * p->pieces};
     }
+    return count;
 }
 
 /* Outputs and final state; with `training` set, `saved` then holds what rnncli_backward needs. Not zero, and nothing
@@ -553,7 +557,6 @@ void rnncli_backward(const struct call *call, int64_t set)
     int64_t sizes[2];
     rnncli_lay_out(&plan, call, SETS[set], 1, sizes);
     rnncli_prepare_backward(&plan);
-    rnncli_list_phases(&plan, plan.phases);
-    rnncli_run(plan.phases, 2 * plan.windows, call->threads);
+    rnncli_run(plan.phases, rnncli_list_phases(&plan, plan.phases), call->threads);
     rnncli_unpack_gradients(&plan);
 }

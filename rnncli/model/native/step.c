@@ -175,8 +175,8 @@ static int64_t list_phases(const struct step *s, const struct layer *layers, str
     phases[count++] = (struct phase){rows_through, s, s->forward->blocks};
     for (int64_t layer = p->layers - 1; layer >= 0; layer--) {
         const struct plan *plans = &s->backward[layer * p->directions];
-        for (int64_t i = 0; i < p->directions; count += 2 * plans[i++].windows)
-            rnncli_list_phases(&plans[i], &phases[count]);
+        for (int64_t i = 0; i < p->directions; i++)
+            count += rnncli_list_phases(&plans[i], &phases[count]);
         if (plans->call->dx && p->masks[layer])
             phases[count++] = (struct phase){mask_gradient, &layers[layer], plans->blocks};
     }
