@@ -507,8 +507,8 @@ static void NAME(gates_backward)(const struct plan *p, int64_t rows, int64_t bef
 }
 
 /* out (rows, columns) = or += dz times transposed weights, packed four vectors of columns at a time. */
-static void NAME(back_through)(const struct plan *p, int64_t step, int64_t rows, const float *dz, const struct run *runs, float *pack,
-                               int64_t steps, float *out, int64_t columns, int add)
+static void NAME(back_through)(const struct plan *p, int64_t step, int64_t rows, const float *dz, const struct run *runs,
+                               float *pack, int64_t steps, float *out, int64_t columns, int add)
 {
     const int64_t blocks = (columns + 4 * LANES - 1) / (4 * LANES);
     for (int64_t i = 0; i < blocks; i++) {

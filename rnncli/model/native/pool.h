@@ -11,8 +11,8 @@ struct phase {
     int64_t tasks;
 };
 
-/* Do all tasks of one phase after the other, on up to `threads` threads, and return when all are done. Which thread takes which task is left to chance: no task may depend on it. Meanwhile numbers below the smallest
- * normal one are zeros. */
+/* Do all tasks of one phase after the other, on up to `threads` threads, and return when all are done. Which thread takes
+ * which task is left to chance: no task may depend on it. Meanwhile numbers below the smallest normal one are zeros. */
 void rnncli_run(const struct phase *phases, int64_t count, int64_t threads);
 
 #endif
