@@ -73,17 +73,25 @@ def test_training_loads_no_compiler_of_torch(tmp_path):
     assert modules.isdisjoint(COMPILER)
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_that_wait_sleep_unless_asked_not_to(given, expected):
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("OMP_WAIT_POLICY", None, "PASSIVE"),
+        ("OMP_WAIT_POLICY", "ACTIVE", "ACTIVE"),
+        ("ARROW_DEFAULT_MEMORY_POOL", None, "system"),
+        ("ARROW_DEFAULT_MEMORY_POOL", "mimalloc", "mimalloc"),
+    ],
+)
+def test_libraries_spare_the_machine_unless_asked_not_to(name, given, expected):
     """Threads that spin take the processor from others: from the training itself where a core is busy."""
     code = (
         "import os, sys\nfrom rnncli.cli.app import main\ntry:\n    main(['--version'])\n"
-        "finally:\n    print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+        f"finally:\n    print({{'torch', 'pandas'}} & sys.modules.keys(), os.environ[{name!r}])"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    environment = {other: value for other, value in os.environ.items() if other != name}
+    environment |= {} if given is None else {name: given}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
-    assert done.stdout.splitlines()[1:] == [f"False {expected}"]
+    assert done.stdout.splitlines()[1:] == [f"set() {expected}"]
 
 
 def test_the_module_is_the_command(cli):
