@@ -83,7 +83,7 @@ def test_training_loads_no_compiler_of_torch(tmp_path):
     ],
 )
 def test_libraries_spare_the_machine_unless_asked_not_to(name, given, expected):
-    """Threads that spin take the processor from others: from the training itself where a core is busy."""
+    """Threads that spin take the processor from others, and a pool that keeps what is free, memory."""
     code = (
         "import os, sys\nfrom rnncli.cli.app import main\ntry:\n    main(['--version'])\n"
         f"finally:\n    print({{'torch', 'pandas'}} & sys.modules.keys(), os.environ[{name!r}])"
