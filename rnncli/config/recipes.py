@@ -31,7 +31,7 @@ RECIPES: dict[RecipeName, dict[str, dict[str, Value]]] = {
         },
     },
     "panel": {
-        "window": {"context": "7 seasons", "normalise": "mean_std", "level": False, "newest": 400},
+        "window": {"context": "7 seasons", "normalise": "mean_std", "level": False, "newest": 800},
         "model": {
             "cell": "lstm",
             "hidden_size": 64,
