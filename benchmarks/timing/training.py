@@ -3,15 +3,14 @@
 A step is all that training does from one loss to the next: the windows are gathered, the gradient computed and
 clipped, the weights changed. The script has its windows on the device as a tensor, torch's fused Adam, and waits for
 nothing. Series and shapes are ETTh1's: 7 columns, a horizon of 24. On the CPU all is done by one thread, whose time
-is taken; then by one and by two, by the clock.
+is taken.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from rnncli.training.request import Watch
 from rnncli.training.state import StepDone
 from rnncli.training.train import train_unsaved
 
-from timing.measure import Options, cores, geometric_mean, median, progress, table
+from timing.measure import Options, geometric_mean, median, progress, table
 
 COMMAND = "python benchmarks/speed.py --only training"
 COLUMNS, HORIZON, ROWS = 7, 24, 8000
@@ -66,32 +65,7 @@ def run(options: Options) -> str:
         gains += [found["script"] / found["native"]] if "script" in found else []
     head = ("cell", "hidden", "batch", "context", "rnncli ms", "script ms", "gain", "on torch ms", "gain")
     mean = f"Geometric mean of the gains over the script: {geometric_mean(gains):.2f}."
-    parts = [f"One thread; milliseconds of CPU. {mean}", table(head, rows)]
-    if cores() > 1:
-        parts.append(_two_threads(file, options.quick))
-    return "\n\n".join(parts) + "\n"
-
-
-def _two_threads(file: str, quick: bool) -> str:
-    """What a second thread brings, by the clock."""
-    rows, gains = [], []
-    cells = ("rnn",) if quick else ("rnn", "lstm", "gru")
-    sizes = ((64, 32),) if quick else ((32, 32), (64, 32), (128, 32), (64, 256))
-    steps = 20 if quick else 100
-    for cell, (hidden, batch) in product(cells, sizes):
-        step = Step(cell, hidden, batch)
-        kinds: dict[str, Callable[[int], Timing | None]] = {
-            "script": partial(script, step, steps, "cpu"),
-            "rnncli": partial(ours, file, step, steps, "auto", "cpu"),
-        }
-        found = in_turn({f"{name} {threads}": kind(threads) for name, kind in kinds.items() for threads in (1, 2)})
-        progress(step, found)
-        theirs, own = (found[f"{name} 1"] / found[f"{name} 2"] for name in kinds)
-        rows.append((*step[:3], f"{theirs:.2f}", f"{own:.2f}"))
-        gains.append(own)
-    torch.set_num_threads(1)
-    title = f"One thread's time over two threads', by the clock; rnncli's geometric mean {geometric_mean(gains):.2f}:"
-    return f"{title}\n\n{table(('cell', 'hidden', 'batch', 'script', 'rnncli'), rows)}"
+    return f"One thread; milliseconds of CPU. {mean}\n\n{table(head, rows)}\n"
 
 
 def _beside(other: float | None, own: float) -> tuple[str, str]:
@@ -125,9 +99,8 @@ def in_turn(kinds: Mapping[str, Timing | None]) -> dict[str, float]:
     return {kind: median(values) for kind, values in taken.items()}
 
 
-def ours(file: str, step: Step, steps: int, engine: str, device: str, threads: int | None = None) -> Timing:
-    """A function that trains for some steps and gives the median milliseconds of one: by the clock if it is told with
-    how many threads, else the CPU time of one."""
+def ours(file: str, step: Step, steps: int, engine: str, device: str) -> Timing:
+    """A function that trains for some steps and gives the median milliseconds of one."""
     keys: dict[str, Any] = {
         "data": {"path": file, "target": [f"x{n}" for n in range(COLUMNS)]},
         "task": {"kind": "forecasting", "horizon": HORIZON},
@@ -135,10 +108,10 @@ def ours(file: str, step: Step, steps: int, engine: str, device: str, threads: i
         "split": {"validation": 0, "test": 0},
         "model": {"cell": step.cell, "hidden_size": step.hidden},
         "training": {"epochs": 1, "steps_per_epoch": steps + FIRST, "batch_size": step.batch, "engine": engine,
-                     "device": device, "threads": threads or 1},
+                     "device": device, "threads": 1},
     }  # fmt: skip
     data: Prepared = prepare(check(Document(keys, {})), open_tables(file))
-    clock = time.thread_time if device == "cpu" and threads is None else time.perf_counter
+    clock = time.perf_counter if device == "cuda" else time.thread_time
 
     def train() -> float:
         stamps: list[float] = []
@@ -153,8 +126,8 @@ def ours(file: str, step: Step, steps: int, engine: str, device: str, threads: i
     return train
 
 
-def script(step: Step, steps: int, device: str, threads: int | None = None) -> Timing | None:
-    """A plain loop of torch.nn over windows that are ready on the device, for the cells that torch has; timed so."""
+def script(step: Step, steps: int, device: str) -> Timing | None:
+    """A plain loop of torch.nn over windows that are ready on the device, for the cells that torch has."""
     if not hasattr(nn, step.cell.upper()):
         return None
     torch.manual_seed(0)
@@ -185,11 +158,10 @@ def script(step: Step, steps: int, device: str, threads: int | None = None) -> T
         return 1000 * (time.perf_counter() - begun) / steps
 
     def on_cpu() -> float:
-        clock, stamps = time.thread_time if threads is None else time.perf_counter, []
-        torch.set_num_threads(threads or 1)
+        stamps = []
         for _ in range(steps + FIRST):
             update()
-            stamps.append(clock())
+            stamps.append(time.thread_time())
         return 1000 * median(after - before for before, after in pairwise(stamps[FIRST:]))
 
     return on_cuda if device == "cuda" else on_cpu
