@@ -83,9 +83,14 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 for name, function in COMMANDS:
     app.command(name, epilog=EXIT_CODES)(with_shared_options(function))
 
-# read by libraries when they are loaded: torch's threads sleep while they wait; what pandas keeps as text in arrow's
-# memory, where arrow is there, goes back when it is let go: arrow's own pool kept up to 350 MB of a million rows
-OF_LIBRARIES = {"OMP_WAIT_POLICY": "PASSIVE", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+# read by libraries when they are loaded: torch's threads sleep while they wait; NumPy starts none for its few products;
+# what pandas keeps as text in arrow's memory, where arrow is there, goes back when it is let go: arrow's own pool kept
+# up to 350 MB of a million rows
+OF_LIBRARIES = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

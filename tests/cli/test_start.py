@@ -78,6 +78,8 @@ def test_training_loads_no_compiler_of_torch(tmp_path):
     [
         ("OMP_WAIT_POLICY", None, "PASSIVE"),
         ("OMP_WAIT_POLICY", "ACTIVE", "ACTIVE"),
+        ("OPENBLAS_NUM_THREADS", None, "1"),
+        ("OPENBLAS_NUM_THREADS", "2", "2"),
         ("ARROW_DEFAULT_MEMORY_POOL", None, "system"),
         ("ARROW_DEFAULT_MEMORY_POOL", "mimalloc", "mimalloc"),
     ],
