@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import itertools
 import os
+import platform
 import re
 import sys
 import traceback
@@ -83,14 +84,11 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 for name, function in COMMANDS:
     app.command(name, epilog=EXIT_CODES)(with_shared_options(function))
 
-# read by libraries when they are loaded: torch's threads sleep while they wait; NumPy starts none for its few products;
-# what pandas keeps as text in arrow's memory, where arrow is there, goes back when it is let go: arrow's own pool kept
-# up to 350 MB of a million rows
-OF_LIBRARIES = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "OPENBLAS_NUM_THREADS": "1",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
+# read by libraries when they are loaded: torch's threads sleep while they wait; what pandas keeps as text in arrow's
+# memory, where arrow is there, goes back when it is let go: arrow's own pool kept up to 350 MB of a million rows
+OF_LIBRARIES = {"OMP_WAIT_POLICY": "PASSIVE", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+if platform.machine() == "x86_64":  # elsewhere torch's products are OpenBLAS's too, here NumPy's few alone
+    OF_LIBRARIES["OPENBLAS_NUM_THREADS"] = "1"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
