@@ -51,7 +51,7 @@ def test_a_recipe_for_forecasts(lengths, horizon, recipe):
 
 def test_rows_enough_take_the_recipe_as_it_is():
     assert plan("forecasting", [17_420] * 3, season=24).keys == keys_of("long_horizon")
-    assert plan("forecasting", [900] * 100, season=24).keys == keys_of("panel")
+    assert plan("forecasting", [1700] * 100, season=24).keys == keys_of("panel")
     assert plan("classification", [40] * 200, one_answer=True).keys == keys_of("classification")
     assert plan("regression", [200] * 30).keys == keys_of("regression")
     assert plan("tagging", [90] * 40).keys == keys_of("tagging")
