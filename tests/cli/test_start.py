@@ -104,6 +104,22 @@ def test_the_module_is_the_command(cli):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"rnncli {rnncli.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("end", "code", "said"), [("sys.exit(6)", 6, ""), ("raise KeyError('unforeseen')", 1, "taken apart\n")]
+)
+def test_the_command_leaves_the_interpreter_as_it_is(end, code, said):
+    """What was registered for the exit is called; only then, and not after an error of Python's own, it is quick."""
+    program = (
+        "import atexit, sys\nfrom rnncli import __main__ as command\n"
+        "class Late:\n    def __del__(self):\n        print('taken apart')\n"
+        f"def main():\n    atexit.register(print, 'registered')\n    print('result')\n    {end}\n"
+        "command.main, late = main, Late()\ncommand.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (code, f"result\nregistered\n{said}")
+    assert ("unforeseen" in done.stderr) == (code == 1)
+
+
 def test_without_arguments_help_goes_to_stderr(cli):
     done = cli()
     assert done.returncode == 2
