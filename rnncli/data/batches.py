@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rnncli.data.panel import Numbers
@@ -49,8 +51,20 @@ def gathered(windows: Windows, batches: list[Numbers], first: int) -> Iterator[B
     count = max(1, _TOGETHER // numbers) if windows.whole else 1
     for start in range(first - first % count, len(batches), count):
         some = batches[start : start + count]
-        several = windows.batch(np.concatenate(some))
+        with _one_thread():
+            several = windows.batch(np.concatenate(some))
         yield from several.parts(list(map(len, some)))[max(0, first - start) :]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """To wake a second one for a batch takes longer than to copy it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def count_batches(windows: Windows, batch_size: int) -> int:

@@ -46,6 +46,8 @@ class Batch:
 
     def parts(self, sizes: list[int]) -> list[Batch]:
         """So many windows each, in the same memory."""
+        if len(sizes) == 1:
+            return [self]
         tensors = [value for name, value in vars(self).items() if name != "index"]
         each: list[Any] = [[None] * len(sizes) if value is None else value.split(sizes) for value in tensors]
         index = np.split(self.index, np.cumsum(sizes)[:-1])

@@ -624,8 +624,9 @@ static void NAME(backward)(const struct plan *p, int64_t window, int64_t block)
         fetch(now - c->batch * p->row, s ? rows * p->row : 0);
         NAME(read_gradient)(p, t, first, rows, dh, dc);
         NAME(gates_backward)(p, rows, s % p->gate_slots ? rows : 0, now, next, gates, dh, dc);
-        NAME(back_through)(p, s, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h, p->panels * used, dm,
-                           p->padded, c->cell == GRU && !c->mask);
+        if (s > 0 || c->dh0)
+            NAME(back_through)(p, s, rows, c->cell == GRU ? gates + LANES : gates, p->h_runs, p->pack_h,
+                               p->panels * used, dm, p->padded, c->cell == GRU && !c->mask);
         if (c->mask)
             NAME(unmask_gradient)(p, first, rows, dm, dh);
         if (c->cell == CARRY_LSTM)

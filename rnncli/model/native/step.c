@@ -4,21 +4,31 @@
  * are the same with any instruction set. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "plan.h"
 #include "pool.h"
 
-/* The loss of an error, and its slope in place of the error. What is no number stays none. */
+/* The loss of an error, and its slope in place of the error. What is no number stays none. Conditions are on the bits,
+ * whose order is that of the numbers: there is then no branch to foresee, and the compiler takes several at once. */
 static inline float loss_of(const int64_t kind, float *error)
 {
-    const float e = *error, size = e < 0 ? -e : e, sign = e > 0 ? 1.0f : e < 0 ? -1.0f : 0 * e;
-    if (kind == SQUARED)
+    const float e = *error;
+    int32_t bits, size_bits, sign_bits;
+    float size, sign;
+    memcpy(&bits, &e, sizeof bits);
+    size_bits = bits & INT32_MAX;
+    sign_bits = (bits ^ size_bits) | 0x3f800000;                                      /* one, */
+    sign_bits = size_bits == 0 || size_bits > 0x7f800000 ? bits : sign_bits; /* but of zero and of no number itself */
+    memcpy(&size, &size_bits, sizeof size);
+    memcpy(&sign, &sign_bits, sizeof sign);
+    if (kind == SQUARED) {
         *error = 2 * e;
-    else
-        *error = kind == HUBER && size <= 1 ? e : sign;
-    if (kind == HUBER)
-        return size <= 1 ? 0.5f * e * e : size - 0.5f;
-    return kind == SQUARED ? e * e : size;
+        return e * e;
+    }
+    const int small = kind == HUBER && size_bits <= 0x3f800000;
+    *error = small ? e : sign;
+    return kind == ABSOLUTE ? size : small ? 0.5f * e * e : size - 0.5f;
 }
 
 /* The same for many, to their losses. */
@@ -39,35 +49,55 @@ static void losses_of(int64_t kind, int64_t count, float *restrict errors, float
 static void errors_of(const struct loss *c, int64_t row, const float *restrict outputs, float *restrict errors)
 {
     const int64_t size = c->steps * c->targets;
-    const float *target = c->target + row * size;
-    const uint8_t *known = c->known + row * size;
-    for (int64_t i = 0, t = 0; i < size; i++, t = t + 1 < c->targets ? t + 1 : 0) {
-        const int64_t at = row * c->targets + t;
-        const float answer = c->spread ? outputs[i] * c->spread[at] + c->level[at] : outputs[i];
-        errors[i] = known[i] ? answer - target[i] : 0.0f;
+    const float *restrict target = c->target + row * size;
+    const uint8_t *restrict known = c->known + row * size;
+    for (int64_t s = 0; c->spread && s < c->steps; s++)
+        for (int64_t t = 0, at = row * c->targets; t < c->targets; t++, at++)
+            errors[s * c->targets + t] = outputs[s * c->targets + t] * c->spread[at] + c->level[at];
+    const float *answers = c->spread ? errors : outputs;
+    for (int64_t i = 0; i < size; i++)
+        errors[i] = answers[i] - target[i];
+    for (int64_t i = 0; i < size; i++) {
+        int32_t bits;
+        memcpy(&bits, &errors[i], sizeof bits);
+        bits &= -(known[i] != 0);
+        memcpy(&errors[i], &bits, sizeof bits);
     }
+}
+
+static double sum_of(const float *values, int64_t count)
+{
+    double sums[LINE] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LINE <= count; i += LINE)
+        for (int lane = 0; lane < LINE; lane++)
+            sums[lane] += values[i + lane];
+    for (; i < count; i++)
+        sums[i % LINE] += values[i];
+    for (int lane = 0; lane < LINE; lane++)
+        sum += sums[lane];
+    return sum;
 }
 
 /* The loss of a window, and the gradient of the mean of all losses with respect to its outputs, which are used up. */
 static void window_loss(const struct loss *c, const struct head *h, int64_t row)
 {
     const int64_t size = c->steps * c->targets, padded = rounded_up(h->outputs, LINE);
-    float *losses = h->out + row * padded, *slope = h->slope + row * padded;
+    float *restrict losses = h->out + row * padded, *restrict slope = h->slope + row * padded;
     errors_of(c, row, losses, slope);
     losses_of(c->kind, size, slope, losses);
     int64_t count = 0;
     for (int64_t i = 0; i < size; i++)
         count += c->known[row * size + i] != 0;
     const float share = 1.0f / (float)(count ? count : 1), part = share / (float)h->batch;
-    double sum = 0;
     for (int64_t s = 0, i = 0; s < c->steps; s++) {
         const float weight = c->weight ? c->weight[row * c->steps + s] : 1.0f;
         for (int64_t t = 0; t < c->targets; t++, i++) {
-            sum += losses[i] * weight;
+            losses[i] *= weight;
             slope[i] *= weight * (c->spread ? c->spread[row * c->targets + t] : 1.0f) * part;
         }
     }
-    c->losses[row] = (float)(sum * share);
+    c->losses[row] = (float)(sum_of(losses, size) * share);
 }
 
 /* A step under way: the plans of all layers and directions, forward and backward. */
