@@ -67,11 +67,16 @@ def spend(command: Sequence[str | Path], environment: Mapping[str, str] | None =
 
 
 def train(
-    config: Path, out: Path, *keys: str, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    config: Path,
+    out: Path,
+    *keys: str,
+    environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+    rnncli: Sequence[str | Path] = RNNCLI,
 ) -> Spent:
     """``rnncli train`` into a folder."""
     quiet = ("--overwrite", "--quiet", "--format", "json")
-    return spend([*RNNCLI, "train", config, *keys, "--out", out, *quiet, *options], environment)
+    return spend([*rnncli, "train", config, *keys, "--out", out, *quiet, *options], environment)
 
 
 def in_turn(runs: Mapping[str, Callable[[], Spent]], repeats: int) -> dict[str, list[Spent] | FailedError]:

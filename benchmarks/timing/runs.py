@@ -1,8 +1,8 @@
 """Whole runs: a network of the same size, trained for as many steps on the same rows by rnncli and by others.
 
-The others are a plain PyTorch script and libraries that are installed here, each into an environment of its own. A run
-is a process from its start to its end. Nothing is validated or evaluated, and no metrics are computed, by anyone. The
-libraries, which take minutes, run their LSTM alone.
+The others are a plain PyTorch script and libraries. All are installed here as their users install them, each into an
+environment of its own; the script shares rnncli's. A run is a process from its start to its end. Nothing is validated
+or evaluated, and no metrics are computed, by anyone. The libraries, which take minutes, run their LSTM alone.
 
 rnncli runs twice: on windows one by one, as everyone else does, and with `window.origins: every`, where each row is an
 origin and none is read twice. The second makes fewer updates in an epoch, so what both come to is measured as well.
@@ -14,11 +14,24 @@ import functools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from timing.measure import FailedError, Options, Spent, cores, in_turn, median, progress, spend, table, train, verdict
+from timing.measure import (
+    RNNCLI,
+    FailedError,
+    Options,
+    Spent,
+    cores,
+    in_turn,
+    median,
+    progress,
+    spend,
+    table,
+    train,
+    verdict,
+)
 from timing.series import config, ett
 
 COMMAND = "python benchmarks/speed.py --only runs"
@@ -31,8 +44,9 @@ NAMES = {
     "darts": "Darts",
     "ludwig": "Ludwig",
 }
+ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "peers"
-CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+CONSTRAINTS = ROOT / "constraints.txt"
 HIDDEN, BATCH, CONTEXT, HORIZON = 64, 32, 96, 24
 MOST = {"lstm": 1 / 2, "rnn": 1 / 6, "gru": 1 / 6}  # of the plain script's CPU seconds, and
 MOST_OF_PEERS = 1 / 10  # of a library's
@@ -46,26 +60,28 @@ def run(options: Options) -> str:
     """The section of this part."""
     data = ett(options, 4_000) if options.quick else ett(options)
     epochs = 1 if options.quick else 10
+    python = Path(sys.executable) if options.quick else _install(options.venvs / "rnncli", str(ROOT), again=True)
+    ours = functools.partial(_ours, options, RNNCLI if options.quick else [python.with_name("rnncli")])
     pythons, missing = ({}, []) if options.quick else _installed(options)
     cells = ("lstm",) if options.quick else ("rnn", "lstm", "gru")
     rows: list[list[object]] = []
     for threads in (1,) if options.quick or cores() == 1 else (1, 2):
         for cell in cells:
-            runs: dict[str, Run] = {"rnncli": functools.partial(_ours, options, data, cell, threads, epochs),
-                                    EVERY: functools.partial(_ours, options, data, cell, threads, epochs, EACH_ROW),
-                                    "plain": functools.partial(_script, Path(sys.executable), "plain", data, cell,
-                                                               threads, epochs)}  # fmt: skip
-            for name, python in pythons.items() if (cell, threads) == ("lstm", 1) else ():
-                runs[name] = functools.partial(_script, python, f"with_{name}", data, cell, threads, epochs)
-            own = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
-            progress(table(own[0], own[1:]))
-            rows += own
+            whole = (data, cell, threads, epochs)
+            runs: dict[str, Run] = {"rnncli": functools.partial(ours, *whole),
+                                    EVERY: functools.partial(ours, *whole, EACH_ROW),
+                                    "plain": functools.partial(_script, python, "plain", *whole)}  # fmt: skip
+            for name, peer in pythons.items() if (cell, threads) == ("lstm", 1) else ():
+                runs[name] = functools.partial(_script, peer, f"with_{name}", *whole)
+            found = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
+            progress(table(found[0], found[1:]))
+            rows += found
     head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "at most", "rnncli's CPU s are", "holds",
             "with `origins: every`", "holds")  # fmt: skip
-    versions = [_version(name, python) for name, python in pythons.items()]
+    versions = [_version(name, peer) for name, peer in pythons.items()]
     what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."
     errors = "What the forecasts of the last fifth come to, mean absolute error in scaled units:"
-    parts = ["\n".join([what, *versions]), table(head, rows), *missing, errors, _errors(options, data, cells, epochs)]
+    parts = ["\n".join([what, *versions]), table(head, rows), *missing, errors, _errors(ours, data, cells, epochs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -93,7 +109,7 @@ def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) 
     return rows
 
 
-def _errors(options: Options, data: Path, cells: tuple[str, ...], epochs: int) -> str:
+def _errors(ours: Callable[..., Spent], data: Path, cells: tuple[str, ...], epochs: int) -> str:
     """What a run's windows one by one, and with every row an origin, come to on rows that were held out."""
     rows: list[list[object]] = []
     for cell in cells:
@@ -101,14 +117,22 @@ def _errors(options: Options, data: Path, cells: tuple[str, ...], epochs: int) -
         found: dict[str, Any] = {}
         for count, keys in ((epochs, ()), (epochs, EACH_ROW), (LONGER * epochs, EACH_ROW)):
             held_out = ("split.test=0.2", "evaluation.baselines=[naive]", *keys)
-            found = json.loads(_ours(options, data, cell, 1, count, held_out).stdout)
+            found = json.loads(ours(data, cell, 1, count, held_out).stdout)
             row.append(f"{found['test']['scaled_mae']:.3f}")
         rows.append([*row, f"{found['baselines']['naive']['scaled_mae']:.3f}"])
     each = "`origins: every`"
     return table(("cell", f"rnncli, {epochs} epochs", each, f"{each}, {LONGER * epochs} epochs", "naive"), rows)
 
 
-def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int, keys: tuple[str, ...] = ()) -> Spent:
+def _ours(
+    options: Options,
+    rnncli: Sequence[str | Path],
+    data: Path,
+    cell: str,
+    threads: int,
+    epochs: int,
+    keys: tuple[str, ...] = (),
+) -> Spent:
     lines = (
         f"task: {{kind: forecasting, horizon: {HORIZON}}}",
         f"window: {{context: {CONTEXT}}}",
@@ -116,7 +140,8 @@ def _ours(options: Options, data: Path, cell: str, threads: int, epochs: int, ke
         f"model: {{cell: {cell}, hidden_size: {HIDDEN}}}",
         f"training: {{epochs: {epochs}, batch_size: {BATCH}, optimizer: adam, weight_decay: 0, threads: {threads}}}",
     )
-    return train(config(options, "whole", data, *lines, past=True), options.work / "whole", *keys)
+    own = config(options, "whole", data, *lines, past=True)
+    return train(own, options.work / "whole", *keys, environment={"PYTHONPATH": ""}, rnncli=rnncli)
 
 
 def _script(python: Path, script: str, data: Path, cell: str, threads: int, epochs: int) -> Spent:
@@ -139,17 +164,23 @@ def _installed(options: Options) -> tuple[dict[str, Path], list[str]]:
     return pythons, missing
 
 
-def _install(folder: Path, requirement: str) -> Path:
-    """A virtual environment with a library; once made, it is used again."""
+def _install(folder: Path, requirement: str, again: bool = False) -> Path:
+    """A virtual environment with a library; once made, it is used again, what is in it `again` installed or not."""
     python, mark = folder / "bin" / "python", folder / ".installed"
+    pip = [python, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, requirement]
     if not mark.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-        command = [python, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, requirement]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
-        if done.returncode:
-            raise FailedError([line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1][:300])
+        _run(pip)
         mark.touch()
+    if again:
+        _run([*pip, "--force-reinstall", "--no-deps"])
     return python
+
+
+def _run(command: list[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    if done.returncode:
+        raise FailedError([line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1][:300])
 
 
 def _version(name: str, python: Path) -> str:

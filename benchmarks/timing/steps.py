@@ -93,8 +93,6 @@ def run(options: Options) -> str:
         parts += [_two_threads(options), _neighbour(options)]
     return "\n\n".join(parts) + "\n"
 
-    return cores()
-
 
 def engine_step(shape: Shape, engine: str) -> Callable[[], object]:
     """A function that takes one step on an engine."""

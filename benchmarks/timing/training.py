@@ -3,11 +3,12 @@
 A step is all that training does from one loss to the next: the windows are gathered, the gradient computed and
 clipped, the weights changed. The script has its windows on the device as a tensor, torch's fused Adam, and waits for
 nothing. Series and shapes are ETTh1's: 7 columns, a horizon of 24. On the CPU all is done by one thread, whose time
-is taken.
+is taken; what a second thread brings is told by the clock.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -27,13 +28,16 @@ from rnncli.training.request import Watch
 from rnncli.training.state import StepDone
 from rnncli.training.train import train_unsaved
 
-from timing.measure import Options, geometric_mean, median, progress, table
+from timing.measure import Options, cores, geometric_mean, median, progress, table, verdict
+from timing.steps import SMALL
 
 COMMAND = "python benchmarks/speed.py --only training"
 COLUMNS, HORIZON, ROWS = 7, 24, 8000
 LONG = 336  # rows of a window whose gradient vanishes on its way back
 FIRST = 10  # steps that are not counted
 ROUNDS = 3
+TURN = 10  # steps on one thread, then on two
+LEAST_OF_TWO = 1.6  # times as fast as one
 Timing = Callable[[], float]
 
 
@@ -65,7 +69,10 @@ def run(options: Options) -> str:
         gains += [found["script"] / found["native"]] if "script" in found else []
     head = ("cell", "hidden", "batch", "context", "rnncli ms", "script ms", "gain", "on torch ms", "gain")
     mean = f"Geometric mean of the gains over the script: {geometric_mean(gains):.2f}."
-    return f"One thread; milliseconds of CPU. {mean}\n\n{table(head, rows)}\n"
+    parts = [f"One thread; milliseconds of CPU. {mean}", table(head, rows)]
+    if cores() > 1:
+        parts.append(_two_threads(file, options.quick))
+    return "\n\n".join(parts) + "\n"
 
 
 def _beside(other: float | None, own: float) -> tuple[str, str]:
@@ -99,18 +106,62 @@ def in_turn(kinds: Mapping[str, Timing | None]) -> dict[str, float]:
     return {kind: median(values) for kind, values in taken.items()}
 
 
-def ours(file: str, step: Step, steps: int, engine: str, device: str) -> Timing:
-    """A function that trains for some steps and gives the median milliseconds of one."""
+def _two_threads(file: str, quick: bool) -> str:
+    """What a second thread brings, by the clock."""
+    rows, small = [], []
+    shapes = [(64, 32)] if quick else [(32, 32), (64, 32), (128, 32), (32, 256), (64, 256)]
+    for cell, (hidden, batch) in itertools.product(CELLS, shapes):
+        one, two, gain = on_two(file, Step(cell, hidden, batch), 3 if quick else 15)
+        progress(cell, hidden, batch, f"{one:.2f} {two:.2f} {gain:.2f}")
+        rows.append((cell, hidden, batch, f"{one:.2f}", f"{two:.2f}", f"{gain:.2f}"))
+        small += [gain] if hidden <= SMALL else []
+    mean = geometric_mean(small)
+    said = f"{mean:.2f}; at least {LEAST_OF_TWO:g}: {verdict(mean >= LEAST_OF_TWO)}"
+    what = f"One thread and two, milliseconds by the clock. Geometric mean of the gains, hidden <= {SMALL}: {said}."
+    return f"{what}\n\n{table(('cell', 'hidden', 'batch', 'one', 'two', 'gain'), rows)}"
+
+
+def on_two(file: str, step: Step, turns: int) -> tuple[float, float, float]:
+    """Milliseconds of a step on one thread and on two, which take turns in one run, and the median of their ratios."""
+    data = prepared(file, step, 2 * turns * TURN, "auto", "cpu")
+    taken: list[list[float]] = [[] for _ in range(2 * turns)]
+    done, before = 0, time.perf_counter()
+
+    def event(what: object) -> None:
+        nonlocal done, before
+        if not isinstance(what, StepDone):
+            return
+        now = time.perf_counter()
+        taken[done // TURN].append(1000 * (now - before))
+        done += 1
+        if done % TURN == 0:
+            torch.set_num_threads(1 + done // TURN % 2)
+        before = time.perf_counter()
+
+    train_unsaved(data, torch.device("cpu"), Watch(lambda fit, state: None, event, lambda text: None))
+    torch.set_num_threads(1)
+    medians = [median(turn[1:]) for turn in taken]
+    ones, twos = medians[2::2], medians[3::2]  # the first two warm up
+    return median(ones), median(twos), median(one / two for one, two in zip(ones, twos, strict=True))
+
+
+def prepared(file: str, step: Step, steps: int, engine: str, device: str) -> Prepared:
+    """What is trained, in one epoch of so many steps."""
     keys: dict[str, Any] = {
         "data": {"path": file, "target": [f"x{n}" for n in range(COLUMNS)]},
         "task": {"kind": "forecasting", "horizon": HORIZON},
         "window": {"context": step.context},
         "split": {"validation": 0, "test": 0},
         "model": {"cell": step.cell, "hidden_size": step.hidden},
-        "training": {"epochs": 1, "steps_per_epoch": steps + FIRST, "batch_size": step.batch, "engine": engine,
+        "training": {"epochs": 1, "steps_per_epoch": steps, "batch_size": step.batch, "engine": engine,
                      "device": device, "threads": 1},
     }  # fmt: skip
-    data: Prepared = prepare(check(Document(keys, {})), open_tables(file))
+    return prepare(check(Document(keys, {})), open_tables(file))
+
+
+def ours(file: str, step: Step, steps: int, engine: str, device: str) -> Timing:
+    """A function that trains for some steps and gives the median milliseconds of one."""
+    data = prepared(file, step, steps + FIRST, engine, device)
     clock = time.perf_counter if device == "cuda" else time.thread_time
 
     def train() -> float:
