@@ -1,7 +1,9 @@
-"""Which device and how many threads."""
+"""Which device, how many threads, and how the C library handles memory meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from typing import Literal
 
@@ -16,6 +18,9 @@ from rnncli.training.direct import DirectGradients
 from rnncli.training.gradient import Gradients
 from rnncli.training.graph import GraphGradients
 
+# glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: bytes from which on memory is the system's again as soon as it is free
+_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}
+_FAR, _MOST_OF_OLD = 1 << 30, 1 << 25  # older ones refuse the first
 _MANY = 128 * 128 * 64  # hidden^2 * batch size from which a second thread pays
 
 
@@ -90,3 +95,16 @@ def set_threads(threads: int | Literal["auto"], model: schema.Model, batch_size:
     else:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def keep_memory() -> None:
+    """Have glibc keep what a step frees for the next one.
+
+    Else large blocks go back to the system and come again page by page, cleared: for torch's LSTM of 128 units and 256
+    windows a step that takes as long as its arithmetic. Other C libraries have no such choice.
+    """
+    with contextlib.suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for variable, option in _THRESHOLDS.items():
+            if variable not in os.environ and not mallopt(option, _FAR):
+                mallopt(option, _MOST_OF_OLD)

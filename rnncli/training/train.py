@@ -20,7 +20,7 @@ from rnncli.tasks.intervals import residuals
 from rnncli.trained import TrainedModel, build_network, model_bytes, network_tensors
 from rnncli.training import folder as run_folder
 from rnncli.training.average import averaged, copy_weights
-from rnncli.training.device import check_precision, pick_device, pick_engine, pick_gradients
+from rnncli.training.device import check_precision, keep_memory, pick_device, pick_engine, pick_gradients
 from rnncli.training.fit import Fit, fit_network
 from rnncli.training.interrupt import caught_signals
 from rnncli.training.manifest import manifest
@@ -161,6 +161,7 @@ def _as_begun(data: Prepared, stored: checkpoint.Stored, digest: str, request: R
 
 def _fit(data: Prepared, device: torch.device) -> Fit:
     config = data.config
+    keep_memory()
     values = on_device(data, device)
     return Fit(
         task=data.task,
