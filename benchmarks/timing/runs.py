@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +24,6 @@ from timing.measure import (
     FailedError,
     Options,
     Spent,
-    cores,
     in_turn,
     median,
     progress,
@@ -60,32 +60,32 @@ def run(options: Options) -> str:
     """The section of this part."""
     data = ett(options, 4_000) if options.quick else ett(options)
     epochs = 1 if options.quick else 10
-    python = Path(sys.executable) if options.quick else _install(options.venvs / "rnncli", str(ROOT), again=True)
+    python = Path(sys.executable) if options.quick else _own(options)
     ours = functools.partial(_ours, options, RNNCLI if options.quick else [python.with_name("rnncli")])
     pythons, missing = ({}, []) if options.quick else _installed(options)
     cells = ("lstm",) if options.quick else ("rnn", "lstm", "gru")
     rows: list[list[object]] = []
-    for threads in (1,) if options.quick or cores() == 1 else (1, 2):
-        for cell in cells:
-            whole = (data, cell, threads, epochs)
-            runs: dict[str, Run] = {"rnncli": functools.partial(ours, *whole),
-                                    EVERY: functools.partial(ours, *whole, EACH_ROW),
-                                    "plain": functools.partial(_script, python, "plain", *whole)}  # fmt: skip
-            for name, peer in pythons.items() if (cell, threads) == ("lstm", 1) else ():
-                runs[name] = functools.partial(_script, peer, f"with_{name}", *whole)
-            found = _rows(cell, threads, in_turn(runs, 1 if options.quick else 3))
-            progress(table(found[0], found[1:]))
-            rows += found
-    head = ("cell", "threads", "run by", "CPU s", "clock s", "peak MB", "at most", "rnncli's CPU s are", "holds",
+    for cell in cells:
+        whole = (data, cell, epochs)
+        runs: dict[str, Run] = {"rnncli": functools.partial(ours, *whole),
+                                EVERY: functools.partial(ours, *whole, EACH_ROW),
+                                "plain": functools.partial(_script, python, "plain", *whole)}  # fmt: skip
+        for name, peer in pythons.items() if cell == "lstm" else ():
+            runs[name] = functools.partial(_script, peer, f"with_{name}", *whole)
+        found = _rows(cell, in_turn(runs, 1 if options.quick else 3))
+        progress(table(found[0], found[1:]))
+        rows += found
+    head = ("cell", "run by", "CPU s", "clock s", "peak MB", "at most", "rnncli's CPU s are", "holds",
             "with `origins: every`", "holds")  # fmt: skip
     versions = [_version(name, peer) for name, peer in pythons.items()]
-    what = f"One layer of {HIDDEN}, {BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead, epochs: {epochs}."
+    windows = f"{BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead"
+    what = f"One thread, one layer of {HIDDEN}, {windows}, epochs: {epochs}."
     errors = "What the forecasts of the last fifth come to, mean absolute error in scaled units:"
     parts = ["\n".join([what, *versions]), table(head, rows), *missing, errors, _errors(ours, data, cells, epochs)]
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) -> list[list[object]]:
+def _rows(cell: str, found: dict[str, list[Spent] | FailedError]) -> list[list[object]]:
     """A line for everyone who ran."""
     ours: list[float] = []
     for name in ("rnncli", EVERY):
@@ -95,7 +95,7 @@ def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) 
         ours.append(median(one.cpu for one in spent))
     rows = []
     for name, spent in found.items():
-        row: list[object] = [cell, threads, NAMES.get(name, name)]
+        row: list[object] = [cell, NAMES.get(name, name)]
         if isinstance(spent, FailedError):
             row.append(f"failed: {str(spent).replace('|', '/')}")
         else:
@@ -105,7 +105,7 @@ def _rows(cell: str, threads: int, found: dict[str, list[Spent] | FailedError]) 
                 most = MOST[cell] if name == "plain" else MOST_OF_PEERS
                 row.append(f"1/{1 / most:.0f}")
                 row += [text for own in ours for text in (f"1/{cpu / own:.1f}", verdict(own <= most * cpu))]
-        rows.append(row + [""] * (11 - len(row)))
+        rows.append(row + [""] * (10 - len(row)))
     return rows
 
 
@@ -117,7 +117,7 @@ def _errors(ours: Callable[..., Spent], data: Path, cells: tuple[str, ...], epoc
         found: dict[str, Any] = {}
         for count, keys in ((epochs, ()), (epochs, EACH_ROW), (LONGER * epochs, EACH_ROW)):
             held_out = ("split.test=0.2", "evaluation.baselines=[naive]", *keys)
-            found = json.loads(ours(data, cell, 1, count, held_out).stdout)
+            found = json.loads(ours(data, cell, count, held_out).stdout)
             row.append(f"{found['test']['scaled_mae']:.3f}")
         rows.append([*row, f"{found['baselines']['naive']['scaled_mae']:.3f}"])
     each = "`origins: every`"
@@ -125,31 +125,32 @@ def _errors(ours: Callable[..., Spent], data: Path, cells: tuple[str, ...], epoc
 
 
 def _ours(
-    options: Options,
-    rnncli: Sequence[str | Path],
-    data: Path,
-    cell: str,
-    threads: int,
-    epochs: int,
-    keys: tuple[str, ...] = (),
+    options: Options, rnncli: Sequence[str | Path], data: Path, cell: str, epochs: int, keys: tuple[str, ...] = ()
 ) -> Spent:
     lines = (
         f"task: {{kind: forecasting, horizon: {HORIZON}}}",
         f"window: {{context: {CONTEXT}}}",
         "split: {validation: 0, test: 0}",
         f"model: {{cell: {cell}, hidden_size: {HIDDEN}}}",
-        f"training: {{epochs: {epochs}, batch_size: {BATCH}, optimizer: adam, weight_decay: 0, threads: {threads}}}",
+        f"training: {{epochs: {epochs}, batch_size: {BATCH}, optimizer: adam, weight_decay: 0, threads: 1}}",
     )
     own = config(options, "whole", data, *lines, past=True)
     return train(own, options.work / "whole", *keys, environment={"PYTHONPATH": ""}, rnncli=rnncli)
 
 
-def _script(python: Path, script: str, data: Path, cell: str, threads: int, epochs: int) -> Spent:
-    sizes = {"hidden": HIDDEN, "batch": BATCH, "context": CONTEXT, "horizon": HORIZON, "epochs": epochs}
-    flags = [text for name, value in {**sizes, "threads": threads}.items() for text in (f"--{name}", str(value))]
-    counts = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+def _script(python: Path, script: str, data: Path, cell: str, epochs: int) -> Spent:
+    sizes = {"hidden": HIDDEN, "batch": BATCH, "context": CONTEXT, "horizon": HORIZON, "epochs": epochs, "threads": 1}
+    flags = [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
+    counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = {**counts, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
     return spend([python, SCRIPTS / f"{script}.py", data, cell, *flags], environment)
+
+
+def _own(options: Options) -> Path:
+    """The Python of an environment with rnncli alone, built from a copy, since building leaves files behind."""
+    source = options.work / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "runs", "*.egg-info", "*.so"))
+    return _install(options.venvs / "rnncli", str(source), again=True)
 
 
 def _installed(options: Options) -> tuple[dict[str, Path], list[str]]:
