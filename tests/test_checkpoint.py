@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_tensors
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.config.document import Document
 from rnncli.config.load import check
 from rnncli.data.panel import Columns
@@ -733,9 +733,9 @@ def test_a_file_that_may_not_be_read_is_a_matter_of_permission(tmp_path: Path, m
 def test_writing_and_reading(tmp_path: Path) -> None:
     path, previous = tmp_path / "last.safetensors", tmp_path / "prev.safetensors"
     older = checkpoint.encode(checkpoint.STATE, {"older": True}, {})
-    checkpoint.write(path, older, previous)
+    durable.write(path, older, previous)
     assert (path.read_bytes(), previous.exists()) == (older, False)
-    checkpoint.write(path, RAW, previous)
+    durable.write(path, RAW, previous)
     assert (path.read_bytes(), previous.read_bytes()) == (RAW, older)
     assert_same(checkpoint.read(path, checkpoint.STATE))
     assert {found.name for found in tmp_path.iterdir()} == {"last.safetensors", "prev.safetensors"}
@@ -746,7 +746,7 @@ def test_a_generation_that_is_the_last_one_already_leaves_nothing_behind(tmp_pat
     path, previous = tmp_path / "last.safetensors", tmp_path / "prev.safetensors"
     path.write_bytes(b"old")
     os.link(path, previous)
-    checkpoint.write(path, RAW, previous)
+    durable.write(path, RAW, previous)
     assert (path.read_bytes(), previous.read_bytes()) == (RAW, b"old")
     assert {found.name for found in tmp_path.iterdir()} == {"last.safetensors", "prev.safetensors"}
 
@@ -755,7 +755,7 @@ def test_a_generation_that_is_the_last_one_already_leaves_nothing_behind(tmp_pat
 def test_the_mode_honours_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        checkpoint.write(tmp_path / "model.safetensors", RAW)
+        durable.write(tmp_path / "model.safetensors", RAW)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "model.safetensors").stat().st_mode) == 0o666 & ~umask
@@ -773,7 +773,7 @@ def test_the_order_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         name = opened[path] if isinstance(path, int) else os.fspath(path)
         if name == str(tmp_path):
             return "folder"
-        return "temporary" if checkpoint.TEMPORARY in name else Path(name).name
+        return "temporary" if durable.TEMPORARY in name else Path(name).name
 
     def watched(name: str) -> None:
         real = getattr(os, name)
@@ -792,7 +792,7 @@ def test_the_order_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     for name in ("open", "fsync", "link", "replace", "rename"):
         watched(name)
-    checkpoint.write(path, RAW, previous)
+    durable.write(path, RAW, previous)
     assert log == [
         "fsync temporary",
         "link last.safetensors temporary",
@@ -807,9 +807,9 @@ def test_a_temporary_file_is_never_followed_or_shared(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("mine")
     path = tmp_path / "last.safetensors"
-    (tmp_path / f"{checkpoint.TEMPORARY}{os.getpid()}-{path.name}").symlink_to(precious)
+    (tmp_path / f"{durable.TEMPORARY}{os.getpid()}-{path.name}").symlink_to(precious)
     with pytest.raises(ResourceError):
-        checkpoint.write(path, RAW)
+        durable.write(path, RAW)
     assert precious.read_text() == "mine"
     assert not path.exists()
 
@@ -818,7 +818,7 @@ def test_a_link_at_the_path_is_replaced_and_not_its_target(tmp_path: Path) -> No
     target, path = tmp_path / "target", tmp_path / "last.safetensors"
     target.write_text("mine")
     path.symlink_to(target)
-    checkpoint.write(path, RAW, tmp_path / "prev.safetensors")
+    durable.write(path, RAW, tmp_path / "prev.safetensors")
     assert target.read_text() == "mine"
     assert not path.is_symlink()
     assert path.read_bytes() == RAW
@@ -827,14 +827,14 @@ def test_a_link_at_the_path_is_replaced_and_not_its_target(tmp_path: Path) -> No
 def test_a_folder_at_the_path_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").mkdir()
     with pytest.raises(ResourceError, match=r"model\.safetensors: cannot write"):
-        checkpoint.write(tmp_path / "model.safetensors", RAW)
+        durable.write(tmp_path / "model.safetensors", RAW)
     assert [found.name for found in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_clean_removes_temporary_files_alone(tmp_path: Path) -> None:
-    for name in (f"{checkpoint.TEMPORARY}1-last.safetensors", f"{checkpoint.TEMPORARY}2-x", "last.safetensors", "mine"):
+    for name in (f"{durable.TEMPORARY}1-last.safetensors", f"{durable.TEMPORARY}2-x", "last.safetensors", "mine"):
         (tmp_path / name).touch()
-    checkpoint.clean(tmp_path)
+    durable.clean(tmp_path)
     assert {found.name for found in tmp_path.iterdir()} == {"last.safetensors", "mine"}
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from rnncli import checkpoint, console
+from rnncli import console, durable
 from rnncli.errors import Place, ResourceError
 from rnncli.report.page import page
 from rnncli.report.subject import subject_of
@@ -30,6 +30,6 @@ def write_report(run: Path, data: str | None, device: str, file: Path | None) ->
     if file is None:
         sys.stdout.write(raw.decode())
         return
-    checkpoint.write(file, raw)
+    durable.write(file, raw)
     document = {"run": str(run), "report": str(file), "bytes": len(raw)}
     console.emit_document(document, [console.Sheet("", list(document), [list(document.values())])])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnncli import checkpoint, console
+from rnncli import checkpoint, console, durable
 from rnncli.checkpoint import Stored
 from rnncli.cli.loading import loading
 from rnncli.cli.weights import difference_sheets, explanation, summary_sheets, unit_sheets
@@ -77,7 +77,7 @@ def _draw(model: Stored, title: str, file: str, form: str | None) -> None:
     else:
         from rnncli.inspection.picture import draw
 
-        checkpoint.write(Path(file), draw(rows, title, form))
+        durable.write(Path(file), draw(rows, title, form))
         console.say(f"wrote {file}")
 
 

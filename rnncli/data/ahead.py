@@ -8,8 +8,8 @@ import numpy as np
 
 from rnncli.data import clock
 from rnncli.data.calendar import waves
-from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Panel, Rows, show_id
+from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError
 
 

@@ -42,7 +42,7 @@ def waves(times: NDArray[np.generic], names: Sequence[str]) -> Floats:
 
 
 def elapsed(panel: Panel) -> Floats:
-    """(rows,) time since the row before in the series, in seconds or in the units of the time column; 0 at the first."""
+    """(rows,) time since the series' row before, in seconds or in the units of the time column; 0 at the first."""
     gaps = np.diff(panel.times, prepend=panel.times[:1])
     found = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps.astype(np.float64)
     found[panel.offsets[:-1]] = 0

@@ -7,8 +7,8 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 
 from rnncli.config import schema
-from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns
+from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError, Place
 
 
@@ -47,7 +47,7 @@ def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> 
         weight=data.weight,
         calendar=tuple(_listed(data.calendar)),
         elapsed=data.irregular == "delta",
-        categories={name: () for name in categorical},
+        categories=dict.fromkeys(categorical, ()),
         wide=data.layout == "wide",
         target_is_input=task == "forecasting",
     )

@@ -61,9 +61,7 @@ def read_panel(tables: Tables, columns: Columns, missing: str) -> tuple[Panel, C
     return panel, columns
 
 
-def _order(
-    keys: Numbers, times: NDArray[np.generic], columns: Columns
-) -> NDArray[np.int64] | None:
+def _order(keys: Numbers, times: NDArray[np.generic], columns: Columns) -> NDArray[np.int64] | None:
     """Row positions by series, then by time (without one, by place in the file); None if the rows stand so already."""
     if columns.time is None:
         return None if (keys[1:] >= keys[:-1]).all() else np.argsort(keys, kind="stable")
@@ -90,9 +88,7 @@ def _values(tables: Tables, columns: Columns, asked_for: bool) -> tuple[Floats, 
     return values, columns, notes
 
 
-def _static(
-    tables: Tables, columns: Columns, panel: Panel
-) -> tuple[Floats, Columns, tuple[str, ...]]:
+def _static(tables: Tables, columns: Columns, panel: Panel) -> tuple[Floats, Columns, tuple[str, ...]]:
     """(series, static) the one value that each series has, NaN where its cells are empty."""
     found = np.full((len(panel), len(columns.static)), np.nan)
     notes: tuple[str, ...] = ()
@@ -180,9 +176,7 @@ def _warn_of_twins(tables: Tables, names: Sequence[str], ids: Sequence[SeriesId]
             return
 
 
-def _melt(
-    columns: Columns, times: NDArray[np.generic], values: Floats, weights: Floats | None
-) -> Panel:
+def _melt(columns: Columns, times: NDArray[np.generic], values: Floats, weights: Floats | None) -> Panel:
     """The wide layout: one series a target column; all other columns are shared by all."""
     order = np.argsort(times, kind="stable")
     count, rows = len(columns.targets), len(times)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,8 +13,8 @@ from pandas.tseries.frequencies import to_offset
 from rnncli.config import schema
 from rnncli.data import clock
 from rnncli.data.calendar import waves
-from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
+from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError
 
 MOST_ROWS = 10_000_000  # on an even grid: up to here any, beyond up to MOST_TIMES the rows that there are
@@ -55,7 +53,8 @@ def _check_frequency(frequency: str, kind: str) -> None:
     except ValueError:
         size = 0
     if not 0 < size < math.inf:
-        what, hint = ("dates", "such as 15min, h, D, B, W, MS or ME") if kind == "M" else ("numbers", "a number above 0")
+        of_dates = ("dates", "such as 15min, h, D, B, W, MS or ME")
+        what, hint = of_dates if kind == "M" else ("numbers", "a number above 0")
         raise DataError(f"data.frequency: {frequency} is not a step of a column of {what}", hint)
 
 
@@ -101,7 +100,8 @@ def resample(panel: Panel, columns: Columns, tables: Tables, missing: str) -> Pa
     if len(empty) and missing == "error":
         moment = clock.write(made.times[empty[:1]], columns.time_format)[0]
         message = f"resampled to {columns.frequency}, {len(empty):,} rows are empty, the first at {moment}"
-        raise DataError(message, "set data.missing: ffill or mask", tables.place(int(made.source[empty[0]]), columns.time))
+        place = tables.place(int(made.source[empty[0]]), columns.time)
+        raise DataError(message, "set data.missing: ffill or mask", place)
     return made
 
 
@@ -211,5 +211,3 @@ def _irregular(panel: Panel, tables: Tables, columns: Columns, series: int, row:
     summer = clock.skipped_hint(*panel.times[row - 1 : row + 1]) if panel.times.dtype.kind == "M" else None
     message = f"the time column{who} jumps from {before} to {here}"
     return DataError(message, summer or "set data.irregular: resample or delta", place)
-
-

@@ -60,7 +60,7 @@ class Scaler:
         return np.asarray((own - self.centre[rows, column]) / self.spread[rows, column])
 
     def invert(self, scaled: Floats, series: np.ndarray) -> Floats:
-        """Targets in original units: (windows, steps, targets) back from scaled ones, or a further axis of quantiles."""
+        """Targets in original units: (windows, steps, targets) from scaled ones, or a further axis of quantiles."""
         rows = series if len(self.centre) > 1 else np.zeros_like(series)
         shape = (len(rows), 1, self.targets) + (1,) * (scaled.ndim - 3)
         centre, spread = (part[rows, : self.targets].reshape(shape) for part in (self.centre, self.spread))
@@ -98,9 +98,7 @@ def fit_scaler(panel: Panel, columns: Columns, part: Part, settings: schema.Scal
     )
 
 
-def _of_panel(
-    values: Floats, rows: list[slice], kind: str, weights: Floats | None = None
-) -> tuple[Floats, Floats]:
+def _of_panel(values: Floats, rows: list[slice], kind: str, weights: Floats | None = None) -> tuple[Floats, Floats]:
     """(columns,) statistics of the rows of all slices together."""
     whole = rows[0] if len(rows) == 1 else np.concatenate([np.arange(own.start, own.stop) for own in rows])
     return _centre_and_spread(values, kind, whole, weights)

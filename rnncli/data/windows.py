@@ -17,6 +17,7 @@ from rnncli.data.resident import Resident
 
 CHUNK = 1 << 17  # windows that are looked at together
 
+
 @dataclass(frozen=True)
 class Batch:
     """Some windows, right-padded to the longest.
@@ -164,12 +165,13 @@ class Windows:
         if mask is not None:
             past *= mask
         first, last = data.ahead
+        ahead = pick(data.inputs[:, first:last]) if last > first else past.new_empty(len(past), self.shape.horizon, 0)
         observed = pick(data.observed)
         return Batch(
             past=past,
             lengths=valid,
             static=self._static(origins),
-            ahead=pick(data.inputs[:, first:last]) if last > first else past.new_empty(len(past), self.shape.horizon, 0),
+            ahead=ahead,
             level=level,
             spread=spread,
             target=pick(data.targets),
@@ -218,9 +220,7 @@ class Windows:
         each = replace(self, shape=replace(self.shape, context=1), origins=compact(newest.reshape(-1) + 1))
         return each.batch(np.arange(newest.size))
 
-    def _level(
-        self, past: Tensor, valid: Tensor | None, mask: Tensor | None, targets: int
-    ) -> tuple[Tensor, Tensor]:
+    def _level(self, past: Tensor, valid: Tensor | None, mask: Tensor | None, targets: int) -> tuple[Tensor, Tensor]:
         """(batch, targets) level and spread of the target columns of each window."""
         if self.shape.normalise == "none":
             return past.new_zeros(len(past), targets), past.new_ones(len(past), targets)

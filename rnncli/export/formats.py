@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnncli import checkpoint
+from rnncli import durable
 from rnncli.errors import MissingExtraError, Place, ResourceError, UsageError
 from rnncli.trained import TrainedModel
 
@@ -97,7 +97,7 @@ def refuse(files: tuple[Path, ...], *, overwrite: bool) -> None:
 @contextlib.contextmanager
 def _drafts(files: tuple[Path, ...]) -> Iterator[list[Path]]:
     """Where files are written until they are checked; whatever is left of them is removed."""
-    drafts = [file.with_name(f"{checkpoint.TEMPORARY}{os.getpid()}-draft{file.suffix}") for file in files]
+    drafts = [file.with_name(f"{durable.TEMPORARY}{os.getpid()}-draft{file.suffix}") for file in files]
     try:
         yield drafts
     finally:
@@ -110,7 +110,7 @@ def _write_onnx(model: TrainedModel, drafts: Files, files: Files) -> float:
     from rnncli.export.onnx_file import onnx_bytes, runner
     from rnncli.export.trials import check
 
-    checkpoint.write(drafts[0], onnx_bytes(model))
+    durable.write(drafts[0], onnx_bytes(model))
     return check(model, runner(drafts[0].read_bytes()), "onnxruntime")
 
 
@@ -119,15 +119,15 @@ def _write_numpy(model: TrainedModel, drafts: Files, files: Files) -> float:
     from rnncli.export.tables import npz_bytes, script_runner
     from rnncli.export.trials import check
 
-    checkpoint.write(drafts[0], npz_bytes(model))
-    checkpoint.write(drafts[1], script(files[0].name).encode())
+    durable.write(drafts[0], npz_bytes(model))
+    durable.write(drafts[1], script(files[0].name).encode())
     return check(model, script_runner(drafts[1], drafts[0]), "the script")
 
 
 def _write_csv(model: TrainedModel, drafts: Files, files: Files) -> float:
     from rnncli.export.tables import check_csv, csv_text
 
-    checkpoint.write(drafts[0], csv_text(model).encode(errors="surrogateescape"))
+    durable.write(drafts[0], csv_text(model).encode(errors="surrogateescape"))
     text = drafts[0].read_bytes().decode(errors="surrogateescape")
     return check_csv(model, text.splitlines())
 

@@ -14,7 +14,6 @@ from rnncli.report.markup import plain_name, text
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 66, 12, 14, 42
 GAP = 8  # before a legend
-DOTS = 1500  # more are drawn as a density
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def line_chart(look: Look, lines: Sequence[Line], bands: Sequence[Band] = ()) ->
         [(band.name, f"band {band.kind}") for band in bands], [(each.name, each.kind) for each in lines]
     )
     x, y = _axes(look, lines, bands, top)
-    parts = [_grid(look, x, y)]
+    parts = [grid(look, x, y)]
     parts += [_band(band, x, y) for band in bands]
     parts += [_mark(place, label, x, y) for place, label in look.marks]
     parts += [_line(line, x, y) for line in lines]
@@ -114,7 +113,7 @@ def _axes(look: Look, lines: Sequence[Line], bands: Sequence[Band], top: float) 
     return Axis(x_low, x_high, LEFT, WIDTH - RIGHT), Axis(low, high, bottom, top, look.log)
 
 
-def _grid(look: Look, x: Axis, y: Axis) -> str:
+def grid(look: Look, x: Axis, y: Axis) -> str:
     parts = []
     for value in log_ticks(y.low, y.high) if y.log else ticks(y.low, y.high):
         place = float(y.at(value))
@@ -209,39 +208,6 @@ def _thinned(xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
         ends = {int(known[ys[known].argmin()]), int(known[ys[known].argmax()])} if len(known) else {int(some[0])}
         kept += sorted(ends)
     return xs[kept], ys[kept]
-
-
-def scatter(look: Look, x_values: Floats, y_values: Floats, *, diagonal: bool = False) -> str:
-    """Dots; of very many, squares that are the darker the more dots lie in them."""
-    known = np.isfinite(x_values) & np.isfinite(y_values)
-    xs, ys = x_values[known], y_values[known]
-    x_low, x_high = limits([xs, ys] if diagonal else [xs])
-    y_low, y_high = (x_low, x_high) if diagonal else limits([ys], zero=look.zero)
-    x, y = Axis(x_low, x_high, LEFT, WIDTH - RIGHT), Axis(y_low, y_high, HEIGHT - BOTTOM, TOP)
-    line = ""
-    if diagonal:
-        line = f'<path class="mark" d="M{LEFT} {HEIGHT - BOTTOM}L{WIDTH - RIGHT} {TOP}"/>'
-    elif y_low < 0 < y_high:
-        line = f'<path class="mark" d="M{LEFT} {float(y.at(0)):.1f}H{WIDTH - RIGHT}"/>'
-    drawn = _dots(x.at(xs), y.at(ys)) if len(xs) <= DOTS else _density(x.at(xs), y.at(ys))
-    return drawing(look.title, _grid(look, x, y) + line + drawn, description=f"{len(xs)} points")
-
-
-def _dots(xs: Floats, ys: Floats) -> str:
-    found = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(xs, ys, strict=True))
-    return f'<path class="dots" d="{found}"/>'
-
-
-def _density(xs: Floats, ys: Floats, size: int = 6) -> str:
-    cells = np.stack([xs // size, ys // size], axis=1).astype(np.int64)
-    places, counts = np.unique(cells, axis=0, return_counts=True)
-    share = np.ceil(5 * np.log1p(counts) / np.log1p(counts.max())).astype(int)
-    levels = []
-    for level in range(1, 6):
-        some = places[share == level]
-        found = "".join(f"M{a * size} {b * size}h{size}v{size}h-{size}z" for a, b in some.tolist())
-        levels.append(f'<path class="density" opacity="{level / 5:g}" d="{found}"/>')
-    return "".join(levels)
 
 
 def bar_chart(look: Look, rows: Sequence[tuple[str, float, str]]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnncli.report.charts import Look, bar_chart, scatter
+from rnncli.report.charts import Look, bar_chart
 from rnncli.report.markup import figure, grid, number, text
+from rnncli.report.scatter import scatter
 from rnncli.report.subject import Judged, Subject
 
 MOST = 3  # targets that are drawn

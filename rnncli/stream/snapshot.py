@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.errors import CheckpointError, Place
 from rnncli.stream.clock import as_text, from_text
 from rnncli.stream.follow import Follower
@@ -41,7 +41,7 @@ def save(path: Path, follower: Follower) -> None:
         "times": [as_text(time) for time in series.times],
         "slots": [[list(key), slot] for key, slot in series.slots.items()],
     }
-    checkpoint.write(path, checkpoint.encode(KIND, content, tensors))
+    durable.write(path, checkpoint.encode(KIND, content, tensors))
 
 
 def _asked(follower: Follower) -> dict[str, Any]:

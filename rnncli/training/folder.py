@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.errors import CheckpointError, Place, ResourceError
 
 CONFIG, HISTORY, METRICS, MANIFEST = "config.yaml", "history.csv", "metrics.json", "manifest.json"
@@ -51,7 +51,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ResourceError(f"cannot write: {error.strerror}", "name another folder", Place(str(folder))) from None
     try:
-        checkpoint.clean(folder)
+        durable.clean(folder)
         yield
     finally:
         lock.unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def empty(folder: Path, keep: Sequence[str] = ()) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON document atomically."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    checkpoint.write(path, f"{text}\n".encode(errors="surrogateescape"))
+    durable.write(path, f"{text}\n".encode(errors="surrogateescape"))
 
 
 def write_history(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -101,7 +101,7 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    checkpoint.write(folder / HISTORY, text.getvalue().encode())
+    durable.write(folder / HISTORY, text.getvalue().encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

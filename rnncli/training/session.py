@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.config import schema
 from rnncli.data.panel import Columns
 from rnncli.data.scale import Scaler
@@ -111,9 +111,9 @@ class Session:
         if state.best:
             weights = {f"network.{name}": tensor.cpu().numpy() for name, tensor in state.best.items()}
             raw = model_bytes(self.config, self.columns, self.scaler, weights)
-            checkpoint.write(folder / run_folder.MODEL, raw)
+            durable.write(folder / run_folder.MODEL, raw)
         run_folder.write_history(folder, state.history)
-        checkpoint.write(folder / run_folder.LAST, self._encode(state), folder / run_folder.PREVIOUS)
+        durable.write(folder / run_folder.LAST, self._encode(state), folder / run_folder.PREVIOUS)
         self.saved = time.monotonic()
 
     def _encode(self, state: FitState) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rnncli import checkpoint, proof
+from rnncli import checkpoint, durable, proof
 from rnncli.config import schema
 from rnncli.config.load import dump
 from rnncli.data.reading.frames import Tables
@@ -71,7 +71,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
         session = Session(config, data.columns, data.scaler, digest, request, watch.warn)
         if stored is not None:
             session.restore(stored, state)
-            checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())  # some keys may have changed
+            durable.write(request.folder / run_folder.CONFIG, dump(config).encode())  # some keys may have changed
         watch.started(fit, state)
         with caught_signals() as caught:
             try:
@@ -93,7 +93,7 @@ def train(config: schema.Config, tables: Tables, request: Request, watch: Watch)
             model = replace(model, proof=_proof(network, fit))
             weights = network_tensors(network)
             raw = model_bytes(config, data.columns, data.scaler, weights, model.residuals, model.proof)
-            checkpoint.write(request.folder / run_folder.MODEL, raw)
+            durable.write(request.folder / run_folder.MODEL, raw)
             session.heed(state, caught)
         made_with = manifest(config, digest, device, session.seconds(), network) | state.facts()
         run_folder.write_json(request.folder / run_folder.MANIFEST, made_with)
@@ -142,7 +142,7 @@ def _begin_or_find(config: schema.Config, request: Request, watch: Watch) -> che
             return stored
         watch.warn(f"{request.folder} holds no saved state yet: training starts from the beginning")
     run_folder.empty(request.folder, keep=[run_folder.CONFIG] if request.resume else [])
-    checkpoint.write(request.folder / run_folder.CONFIG, dump(config).encode())
+    durable.write(request.folder / run_folder.CONFIG, dump(config).encode())
     return None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnncli import checkpoint
+from rnncli import durable
 from rnncli.config.document import Document, inline
 from rnncli.config.document import dump as dump_values
 from rnncli.errors import Place, ResourceError
@@ -81,7 +81,7 @@ def write_trials(folder: Path, rows: Sequence[Row], metric: str, keys: Sequence[
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns(metric, keys))
     writer.writerows(cells(folder, row, keys) for row in rows)
-    checkpoint.write(folder / TRIALS, text.getvalue().encode(errors="surrogateescape"))
+    durable.write(folder / TRIALS, text.getvalue().encode(errors="surrogateescape"))
 
 
 def columns(metric: str, keys: Sequence[str]) -> list[str]:
@@ -116,4 +116,4 @@ def write_best(folder: Path, best: Row, metric: str) -> None:
 
 def _write_yaml(path: Path, said: str, text: str) -> None:
     """Write YAML after a comment."""
-    checkpoint.write(path, f"# {said}\n{text}".encode(errors="surrogateescape"))
+    durable.write(path, f"# {said}\n{text}".encode(errors="surrogateescape"))

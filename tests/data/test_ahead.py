@@ -14,8 +14,8 @@ from tables_as_text import make_config
 from rnncli.data.ahead import extend
 from rnncli.data.calendar import waves
 from rnncli.data.files import read_panel
-from rnncli.data.reading.frames import Tables, open_tables
 from rnncli.data.panel import Panel
+from rnncli.data.reading.frames import Tables, open_tables
 from rnncli.errors import DataError
 from rnncli.predict import predict
 from rnncli.trained import TrainedModel

@@ -15,9 +15,9 @@ from tables_as_text import as_csv, make_config, make_rows
 
 from rnncli.data.calendar import CALENDAR, elapsed, waves
 from rnncli.data.files import read_panel
+from rnncli.data.panel import Panel
 from rnncli.data.reading import sources
 from rnncli.data.reading.frames import Tables, open_tables
-from rnncli.data.panel import Panel
 from rnncli.data.resident import resident
 from rnncli.errors import ConfigError, DataError
 from rnncli.predict import predict

@@ -23,7 +23,8 @@ def _numbers(text: str, name: str = "y", **dialect: str) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "encoding", ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "utf-8-sig", "utf-7", "cp500", "UTF8", "mac-roman"]
+    "encoding",
+    ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "utf-8-sig", "utf-7", "cp500", "UTF8", "mac-roman"],
 )
 def test_a_table_in_another_encoding_is_the_plain_one(read, encoding):
     plain = read(with_ids(["é", "ü"]), data__series="id").panel
@@ -53,7 +54,9 @@ def test_an_encoding_that_is_wrong_is_refused_with_its_place(read):
     assert caught.value.problems[0].place.line == 6
 
 
-@pytest.mark.parametrize(("delimiter", "sign"), [(";", ";"), ("|", "|"), ("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (" ", " ")])
+@pytest.mark.parametrize(
+    ("delimiter", "sign"), [(";", ";"), ("|", "|"), ("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (" ", " ")]
+)
 def test_a_table_with_another_delimiter_is_the_plain_one(read, delimiter, sign):
     other = read(PLAIN.replace(",", sign), data__delimiter=delimiter, data__past="x").panel
     np.testing.assert_array_equal(other.values, read(PLAIN, data__past="x").panel.values)
@@ -104,7 +107,9 @@ def test_a_sign_in_another_place_is_no_number(text, keys):
         _numbers(f"y;z\n{text};0\n{text};0\n", delimiter=";", **keys)
 
 
-@pytest.mark.parametrize(("text", "value"), [("12,34,567", 1234567), ("-1,234.5", -1234.5), ("+1,000", 1000), ("1,000e3", None)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("12,34,567", 1234567), ("-1,234.5", -1234.5), ("+1,000", 1000), ("1,000e3", None)]
+)
 def test_groups_of_two_are_written_too(text, value):
     if value is None:
         with pytest.raises(DataError):
@@ -122,7 +127,7 @@ def test_numbers_are_empty_or_numbers_in_any_dialect():
 
 
 def test_other_columns_are_judged_in_the_dialect():
-    Path("n.csv").write_text('a;b;c\n1,5;1.5;x\n2,5;2.5;y\n')
+    Path("n.csv").write_text("a;b;c\n1,5;1.5;x\n2,5;2.5;y\n")
     tables = open_tables("n.csv", Dialect(delimiter=";", decimal=","))
     assert tables.numeric(["a", "b", "c"]) == ["a"]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tables_as_text import as_csv, make_config, make_rows, with_cell, with_ids
 
 from rnncli.data.files import read_panel
-from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Columns
+from rnncli.data.reading.frames import open_tables
 
 IDS = {"data__series": "id"}
 PLAIN = as_csv()
@@ -58,7 +58,10 @@ def test_an_odd_table_is_the_plain_one(read, name):
         ("d.tsv", PLAIN.replace(",", "\t").encode()),
         ("d.tsv.gz", gzip.compress(PLAIN.replace(",", "\t").encode(), mtime=0)),
         ("d.txt", PLAIN.encode()),
-        ("two members.csv.gz", gzip.compress(PLAIN[:100].encode(), 9, mtime=0) + gzip.compress(PLAIN[100:].encode(), 9, mtime=0)),
+        (
+            "two members.csv.gz",
+            gzip.compress(PLAIN[:100].encode(), 9, mtime=0) + gzip.compress(PLAIN[100:].encode(), 9, mtime=0),
+        ),
         ("[1] x*.csv", PLAIN.encode()),
         ("é\U0001f600.csv", PLAIN.encode()),
     ],

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from rnncli.data.guessing import excerpt
-from rnncli.data.reading.frames import open_tables
 from rnncli.data.guessing.guess import Findings, guess
 from rnncli.data.guessing.keys import Wishes
 from rnncli.data.guessing.sizes import fit_sizes
+from rnncli.data.reading.frames import open_tables
 from rnncli.errors import DataError
 
 DAYS = list(pd.date_range("2020-01-01", periods=60).strftime("%Y-%m-%d"))

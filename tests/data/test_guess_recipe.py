@@ -64,7 +64,15 @@ def test_every_key_has_a_reason():
 
 @pytest.mark.parametrize(
     ("rows", "season", "context"),
-    [(400, 12, "7 seasons"), (120, 12, "3 seasons"), (60, 12, "1 season"), (30, 12, 6), (36, 12, "1 season"), (900, 365, "1 season"), (600, 900, 96)],
+    [
+        (400, 12, "7 seasons"),
+        (120, 12, "3 seasons"),
+        (60, 12, "1 season"),
+        (30, 12, 6),
+        (36, 12, "1 season"),
+        (900, 365, "1 season"),
+        (600, 900, 96),
+    ],
 )
 def test_a_panel_reads_as_many_seasons_as_leave_rows_to_learn_from(rows, season, context):
     found = plan("forecasting", [rows] * 20, horizon=6, season=season)

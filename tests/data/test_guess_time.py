@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from rnncli.data import clock
-from rnncli.data.guessing.time import is_time_of_day, read_time, rhythm
+from rnncli.data.guessing.rhythm import rhythm
+from rnncli.data.guessing.time import is_time_of_day, read_time
 
 DAYS = pd.date_range("2020-01-01", periods=60)
 MONTHS = pd.date_range("2001-01-01", periods=40, freq="MS")

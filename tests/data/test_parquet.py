@@ -67,7 +67,7 @@ def test_times_of_the_day_are_kept(step, form):
 def test_times_with_a_zone_have_their_offset():
     moments = pd.date_range("2020-10-24", periods=30, freq="h", tz="Europe/Berlin")
     columns = {"ds": pa.array(moments, pa.timestamp("us", tz="Europe/Berlin")), "y": Y}
-    with pytest.raises(DataError, match="data.time_zone"):
+    with pytest.raises(DataError, match=r"data\.time_zone"):
         _read(columns)
     made = _read(columns, data__time_zone="Europe/Berlin")
     np.testing.assert_array_equal(made.panel.times, moments.tz_convert(None).to_numpy(dtype="datetime64[us]"))
@@ -148,7 +148,8 @@ def test_many_row_groups_are_read_in_order():
     [
         (pa.array([[1]] * 30), "holds list"), (pa.array([{"a": 1}] * 30), "holds struct"),
         (pa.array([b"1"] * 30), "holds binary"), (pa.array([datetime.timedelta(1)] * 30), "holds duration"),
-        (pa.array(["x"] * 30), "'x' in line 1"), (pa.array([float("inf")] * 30), "finite"), (pa.array([1e39] * 30), "finite"),
+        (pa.array(["x"] * 30), "'x' in line 1"),
+        (pa.array([float("inf")] * 30), "finite"), (pa.array([1e39] * 30), "finite"),
         (pa.array([None] * 30, pa.float64()), "no row has a value"), (pa.array([None] * 30), "no row has a value"),
         (pa.array(DAYS), "'2020-01-01' in line 1"),
     ],

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tables_as_text import as_csv, make_rows
 
 from rnncli.data.calendar import waves
-from rnncli.data.reading.frames import open_tables
 from rnncli.data.panel import Columns, Panel
+from rnncli.data.reading.frames import open_tables
 from rnncli.data.regular import resample
 from rnncli.errors import DataError
 from rnncli.training.prepare import read_data
@@ -99,7 +99,9 @@ def _without(*rows: int) -> str:
 
 
 def test_empty_steps_need_a_word_on_missing_values(read):
-    with pytest.raises(DataError, match=r"d\.csv:6 ds: resampled to 1D, 2 rows are empty, the first at 2020-01-06") as caught:
+    with pytest.raises(
+        DataError, match=r"d\.csv:6 ds: resampled to 1D, 2 rows are empty, the first at 2020-01-06"
+    ) as caught:
         read(_without(5, 20), data__irregular="resample")
     assert (caught.value.exit_code, "ffill or mask" in str(caught.value.problems[0].hint)) == (3, True)
     prepared = read(_without(5, 20), **RESAMPLE)
@@ -154,7 +156,10 @@ def test_each_series_is_resampled_by_itself(read):
     rows = [row for number, row in enumerate(rows) if number not in (4, 40)]
     prepared = read(as_csv(rows, "id,ds,y,x"), data__series="id", **RESAMPLE)
     assert prepared.panel.lengths().tolist() == [30, 27]
-    assert [str(prepared.panel.times[first])[:10] for first in prepared.panel.offsets[:-1]] == ["2020-01-01", "2020-01-04"]
+    assert [str(prepared.panel.times[first])[:10] for first in prepared.panel.offsets[:-1]] == [
+        "2020-01-01",
+        "2020-01-04",
+    ]
 
 
 def test_the_newest_label_of_a_step_counts(read):
@@ -195,7 +200,7 @@ def test_with_elapsed_times_a_forecast_goes_on_by_the_commonest_step(read):
 def test_a_series_without_any_step_has_no_frequency(read):
     rows = [["a", *make_rows()[0]], ["b", *make_rows()[1]]]
     Path("d.csv").write_text(as_csv(rows, "id,ds,y,x"))
-    with pytest.raises(DataError, match="frequency is not known|too short"):
+    with pytest.raises(DataError, match=r"frequency is not known|too short"):
         read(None, data__series="id", data__irregular="resample")
 
 
@@ -227,5 +232,5 @@ def test_nothing_but_short_series_is_refused(read):
 @pytest.mark.parametrize("times", [["1900-01-01", "1950-01-01", "2000-01-01"], [0, 10**9, 2 * 10**9]])
 def test_a_grid_that_would_fill_the_memory_is_refused(read, times):
     frequency = "1s" if isinstance(times[0], str) else "1"
-    with pytest.raises(DataError, match="3 rows become [0-9,]{13}.*longer data.frequency"):
+    with pytest.raises(DataError, match=r"3 rows become [0-9,]{13}.*longer data.frequency"):
         read("ds,y,x\n" + "".join(f"{time},1,2\n" for time in times), **RESAMPLE, data__frequency=frequency)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnncli.data.reading.dialect import Dialect
 from rnncli.data.guessing.sniff import Sniffed, sniff, sniff_delimiter, sniff_numbers
+from rnncli.data.reading.dialect import Dialect
 
 
 def plain(text: str, file: str = "d.csv") -> tuple[str, str, str | None]:

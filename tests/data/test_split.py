@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tables_as_text import with_ids
 
 from rnncli.config import schema
+from rnncli.data.origins import scoring_origins, training_origins
 from rnncli.data.panel import Columns, Panel
 from rnncli.data.split import everything, split
-from rnncli.data.origins import scoring_origins, training_origins
 from rnncli.data.windows import Shape
 from rnncli.errors import DataError
 

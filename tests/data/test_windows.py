@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnncli.config import schema
-from rnncli.data.panel import Columns, Panel
-from rnncli.data.scale import Scaler, fit_scaler
-from rnncli.data.split import everything
-from rnncli.data import resident as resident_module
 from rnncli.data import batches as batches_module
+from rnncli.data import resident as resident_module
 from rnncli.data.batches import by_length, count_batches, epoch_batches, gathered, shuffled
 from rnncli.data.origins import context_rows, scoring_origins, training_origins
+from rnncli.data.panel import Columns, Panel
 from rnncli.data.resident import Resident, fill_forward, resident
+from rnncli.data.scale import Scaler, fit_scaler
+from rnncli.data.split import everything
 from rnncli.data.windows import Shape, Windows, cut
 
 CPU = torch.device("cpu")
@@ -253,7 +253,7 @@ def test_batches_that_are_gathered_at_once_are_those_of_their_own(made, size, to
         patch.setattr(batches_module, "_TOGETHER", together)
         whole = list(gathered(windows, batches, 0))
         rest = list(gathered(windows, batches, first))
-    assert len(whole) == len(batches) and len(rest) == len(batches) - first
+    assert (len(whole), len(rest)) == (len(batches), len(batches) - first)
     for index, batch in zip(batches, whole, strict=True):
         alone = windows.batch(index)
         for name, value in vars(batch).items():

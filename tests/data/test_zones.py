@@ -66,7 +66,9 @@ def test_days_are_equal_steps_whatever_hours_they_have(zone, form):
 
 
 def test_months_of_a_zone_are_months():
-    texts = pd.date_range("2020-01-01", periods=30, freq="MS", tz="Europe/Berlin").strftime("%Y-%m-%dT%H:%M:%S%z").tolist()
+    texts = (
+        pd.date_range("2020-01-01", periods=30, freq="MS", tz="Europe/Berlin").strftime("%Y-%m-%dT%H:%M:%S%z").tolist()
+    )
     times, settled = _times(texts[:-4], time_zone="Europe/Berlin")
     assert clock.step(times) == "MS"
     assert clock.write(clock.follow(times[-1], 4, "MS"), settled) == texts[-4:]
@@ -86,7 +88,7 @@ def test_the_hour_that_comes_twice_is_told_apart_in_every_series(order):
 
 def test_mixed_offsets_need_a_zone(read):
     texts = _local("Europe/Berlin", "2020-10-24 00:00", 60, "1h", "%Y-%m-%dT%H:%M:%S%z")
-    with pytest.raises(DataError, match="data.time_zone"):
+    with pytest.raises(DataError, match=r"data\.time_zone"):
         read(with_times(texts))
     columns = read(with_times(texts), **BERLIN).columns
     assert (columns.frequency, columns.season) == ("h", 24)
@@ -144,7 +146,8 @@ def test_numbers_since_1970_are_times(unit, step):
 
 @pytest.mark.parametrize(("unit", "texts"), [
     ("s", ["1577836800.25", "1577836800.5", "1577836800.75", "1577836801"]), ("D", ["43831.25", "43831.5", "43831.75"]),
-    ("h", ["0.5", "1", "1.5"]), ("ms", ["0.125", "0.25", "0.375"]), ("ns", ["1577836800000000100", "1577836800000000200"]),
+    ("h", ["0.5", "1", "1.5"]), ("ms", ["0.125", "0.25", "0.375"]),
+    ("ns", ["1577836800000000100", "1577836800000000200"]),
 ])  # fmt: skip
 def test_fractions_since_1970_are_kept(unit, texts):
     times, form = _times(texts, time_unit=unit)
@@ -178,7 +181,7 @@ def test_numbers_that_may_be_since_1970_need_a_unit(first, unit):
     (["2020-01-01"], "ms", "data.time_unit"), (["1", ""], "h", "''"), (["1e400", "1"], "D", "1e400"),
 ])  # fmt: skip
 def test_what_is_no_number_since_1970_is_refused(texts, unit, words):
-    with pytest.raises(DataError, match="since 1970|not a time") as caught:
+    with pytest.raises(DataError, match=r"since 1970|not a time") as caught:
         _times(texts, time_unit=unit)
     assert words in str(caught.value)
 

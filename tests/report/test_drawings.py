@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from rnncli.report.axes import Axis, limits, spread_over, tick_label, ticks, time_labels
-from rnncli.report.charts import DOTS, WIDTH, Line, Look, line_chart, path, scatter
+from rnncli.report.charts import WIDTH, Line, Look, line_chart, path
 from rnncli.report.gates import follow
 from rnncli.report.heat import SEQUENTIAL, coarse, image, palette
 from rnncli.report.markup import number, text
+from rnncli.report.scatter import DOTS, scatter
 from rnncli.report.subject import subject_of
 from rnncli.tasks.answers import run
 from rnncli.trained import load_model

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.errors import ResourceError
 from rnncli.training import folder as run_folder
 
@@ -301,7 +301,7 @@ def generation(path: Path) -> int:
 
 def test_the_operations_of_a_write_are_the_ones_that_fail_here(state: Path, watch: Callable[..., list[str]]) -> None:
     seen = watch()
-    checkpoint.write(state, NEW, state.with_name("prev.safetensors"))
+    durable.write(state, NEW, state.with_name("prev.safetensors"))
     assert [kind for kind in seen if kind != "unlink"] == WRITE
 
 
@@ -314,13 +314,13 @@ def test_a_write_that_fails_leaves_whole_files(
     previous = state.with_name("prev.safetensors")
     watch(Fault(kind, number, error=error))
     with pytest.raises(ResourceError) as caught:
-        checkpoint.write(state, NEW, previous)
+        durable.write(state, NEW, previous)
     message = str(caught.value)
     assert message.startswith(f"{state}: cannot write: {os.strerror(error)}")
     assert f"{len(NEW):,} bytes needed" in message
     assert (generation(previous), generation(state)) in {(0, 1), (1, 1), (1, 2)}
     assert {path.name for path in state.parent.iterdir()} == {"last.safetensors", "prev.safetensors"}
-    checkpoint.write(state, NEW, previous)
+    durable.write(state, NEW, previous)
     assert generation(state) == 2
 
 
@@ -331,7 +331,7 @@ def test_a_first_write_that_fails_leaves_nothing_or_all(
     path = tmp_path / "last.safetensors"
     watch(Fault(kind, number, error=errno.ENOSPC))
     with pytest.raises(ResourceError):
-        checkpoint.write(path, NEW, tmp_path / "prev.safetensors")
+        durable.write(path, NEW, tmp_path / "prev.safetensors")
     if number == 1:
         assert list(tmp_path.iterdir()) == []
     else:
@@ -345,11 +345,11 @@ traced = pytest.mark.skipif(not TRACES, reason="strace is not installed, or may 
 
 SCRIPT = """\
 import pathlib, sys
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.errors import ResourceError
 path = pathlib.Path(sys.argv[1])
 try:
-    checkpoint.write(path, pathlib.Path(sys.argv[2]).read_bytes(), path.with_name("prev.safetensors"))
+    durable.write(path, pathlib.Path(sys.argv[2]).read_bytes(), path.with_name("prev.safetensors"))
 except ResourceError:
     sys.exit(5)
 """
@@ -381,7 +381,7 @@ def test_the_kernel_sees_a_write_in_its_order(traced_state: Path) -> None:
     assert code == 0
     folder = re.escape(str(traced_state.parent))
     expected = [
-        rf"fsync\(\d+<{folder}/{re.escape(checkpoint.TEMPORARY)}.*last\.safetensors>\) = 0",
+        rf"fsync\(\d+<{folder}/{re.escape(durable.TEMPORARY)}.*last\.safetensors>\) = 0",
         rf"link(at)?\(.*{folder}/last\.safetensors.*\) = 0",
         rf"rename(at2?)?\(.*{folder}/prev\.safetensors.*\) = 0",
         rf"rename(at2?)?\(.*{folder}/last\.safetensors.*\) = 0",
@@ -411,8 +411,8 @@ def test_a_system_call_that_fails_leaves_whole_files(traced_state: Path, call: s
     assert (generation(previous), generation(traced_state)) in {(0, 1), (1, 1), (1, 2)}
     if code == 5:
         assert {path.name for path in traced_state.parent.iterdir()} == {"last.safetensors", "prev.safetensors"}
-    checkpoint.clean(traced_state.parent)
-    checkpoint.write(traced_state, NEW, previous)
+    durable.clean(traced_state.parent)
+    durable.write(traced_state, NEW, previous)
     assert generation(traced_state) == 2
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from test_faults import NOBODY, Ended, Fault, memory_folder, server, write_config
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.errors import CheckpointError, ResourceError
 from rnncli.training import folder as run_folder
 
@@ -318,7 +318,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_not_taken_for_one(
 
 def test_temporary_files_of_dead_processes_are_removed_under_the_lock(folder: Path) -> None:
     (folder / "run").mkdir()
-    left = folder / "run" / f"{checkpoint.TEMPORARY}1234-last.safetensors"
+    left = folder / "run" / f"{durable.TEMPORARY}1234-last.safetensors"
     left.write_bytes(b"half")
     with run_folder.locked(folder / "run"):
         assert not left.exists()
@@ -402,4 +402,4 @@ def test_a_run_killed_before_its_first_file_may_be_started_again(folder: Path) -
         ended = start(folder, faults=[Fault(operation, 1, signal=9)])
         assert ended.code == -9
     assert start(folder).code == 0
-    assert not list((folder / "run").glob(f"{checkpoint.TEMPORARY}*"))
+    assert not list((folder / "run").glob(f"{durable.TEMPORARY}*"))

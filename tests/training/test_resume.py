@@ -17,7 +17,7 @@ import pytest
 from native_kernels import needs_compiler
 from test_faults import SAVING, Ended, Fault, memory_folder, server, start, write_config
 
-from rnncli import checkpoint
+from rnncli import checkpoint, durable
 from rnncli.training import folder as run_folder
 from rnncli.training.session import COUNTERS
 
@@ -401,7 +401,7 @@ def forge(run: Path, **content: Any) -> None:
     for name in ("last.safetensors", "prev.safetensors"):
         stored = checkpoint.read(run / name, checkpoint.STATE)
         changed = {**stored.content, **content}
-        checkpoint.write(run / name, checkpoint.encode(checkpoint.STATE, changed, stored.tensors))
+        durable.write(run / name, checkpoint.encode(checkpoint.STATE, changed, stored.tensors))
 
 
 @pytest.mark.parametrize("name", COUNTERS)
@@ -419,7 +419,7 @@ def test_a_state_without_a_part_is_an_error(folder: Path, run: str, name: str) -
     for file in ("last.safetensors", "prev.safetensors"):
         stored = checkpoint.read(folder / run / file, checkpoint.STATE)
         content = {key: value for key, value in stored.content.items() if key != name}
-        checkpoint.write(folder / run / file, checkpoint.encode(checkpoint.STATE, content, stored.tensors))
+        durable.write(folder / run / file, checkpoint.encode(checkpoint.STATE, content, stored.tensors))
     ended = resume(folder, run)
     assert (ended.code, ended.out) == (4, ""), ended.err
 
@@ -441,7 +441,7 @@ def test_a_state_with_other_tensors_is_an_error(folder: Path, run: str, change: 
     for file in ("last.safetensors", "prev.safetensors"):
         stored = checkpoint.read(folder / run / file, checkpoint.STATE)
         change(stored.tensors)
-        checkpoint.write(folder / run / file, checkpoint.encode(checkpoint.STATE, stored.content, stored.tensors))
+        durable.write(folder / run / file, checkpoint.encode(checkpoint.STATE, stored.content, stored.tensors))
     ended = resume(folder, run)
     assert (ended.code, ended.out) == (4, ""), ended.err
     assert "last.safetensors" in ended.err

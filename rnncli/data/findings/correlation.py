@@ -13,7 +13,10 @@ CUT = 0.05  # of the rows at one end of the values, from which the rest was cut 
 
 
 def correlation(x: Floats, y: Floats) -> Floats:
-    """(a, b) Pearson's r of the columns of (rows, a) and (rows, b), pairs with NaN left out; NaN for few pairs or none that differ."""
+    """(a, b) Pearson's r of the columns of (rows, a) and (rows, b), pairs with NaN left out.
+
+    NaN for few pairs or none that differ.
+    """
     x, y = _standard(x), _standard(y)
     in_x, in_y = (~np.isnan(part) for part in (x, y))
     count = in_x.T.astype(np.float64) @ in_y
@@ -40,7 +43,7 @@ def _standard(values: Floats) -> Floats:
 
 
 def uncut(values: Floats) -> Floats:
-    """Values without those at the highest and lowest number, if they stand there for long: a column may be another, cut off.
+    """Values without those at the highest and lowest number, if they are many: a column may be another, cut off.
 
     Of columns with few other values nothing is taken.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnncli.data.reading.frames import Tables
 from rnncli.data.panel import Columns, Panel
+from rnncli.data.reading.frames import Tables
 
 
 def warn_of_constants(panel: Panel, columns: Columns, tables: Tables) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation, uncut
-from rnncli.data.findings.panel import Finding
 from rnncli.data.findings.giveaways import label_leaks, one_value_a_series, series_leaks
+from rnncli.data.findings.panel import Finding
 from rnncli.data.panel import Columns, Floats, Panel, Rows, show_ids
 
 ALIKE_CHANGES = 0.99  # correlation of changes, which rounding disturbs more than values
@@ -75,7 +75,7 @@ def _leak(panel: Panel, columns: Columns, found: Likeness, target: str, horizon:
     """The finding of a likeness, unless it is a lag that may be known."""
     name = panel.columns[found.column]
     ahead = name in columns.future
-    if found.shift <= -horizon and found.shift < 0 or (found.shift < 0 and not ahead):
+    if (found.shift <= -horizon and found.shift < 0) or (found.shift < 0 and not ahead):
         return None
     shown, first = (panel.ids[found.series[0]][0], None) if columns.wide else (target, panel.ids[found.series[0]])
     what = f"{name} is {'' if found.exact else 'a linear function of '}{shown}"

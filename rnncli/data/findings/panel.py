@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncli.data import clock
-from rnncli.data.panel import Columns, Floats, Panel, Rows, SeriesId, show_id, show_ids
+from rnncli.data.panel import Columns, Floats, Panel, Rows, SeriesId, show_id
 
 LONG_RUN = 20  # rows, and
 LONG_RUN_SHARE = 0.1  # share of the series, from which one and the same value looks like a broken sensor

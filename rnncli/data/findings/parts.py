@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnncli.data.findings.panel import Finding
 from rnncli.data.findings.giveaways import one_value_a_series
+from rnncli.data.findings.panel import Finding
 from rnncli.data.panel import Columns, Panel, Rows, show_ids
 from rnncli.data.split import Split
 

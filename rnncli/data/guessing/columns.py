@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data import clock
-from rnncli.data.reading.numbers import MISSING, as_numbers
 from rnncli.data.guessing.time import TimeGuess, is_time_of_day, read_time
+from rnncli.data.reading.numbers import MISSING, as_numbers
 
 Kind = Literal["empty", "number", "word"]
 
@@ -84,7 +84,7 @@ def find_time(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[str,
         if column.kind == "empty" or (column.kind == "number" and not column.whole and column.word not in TIME_NAMES):
             continue
         guess = read_time(frame[column.name])
-        if guess is None or guess.times.dtype.kind == "f" and column.word not in TIME_NAMES:
+        if guess is None or (guess.times.dtype.kind == "f" and column.word not in TIME_NAMES):
             continue
         if guess.calendar:
             dates.append((column, guess))

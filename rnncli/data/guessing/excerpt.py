@@ -12,7 +12,7 @@ MOST_CELLS = 3_000_000
 
 
 def read_cells(tables: Tables) -> pd.DataFrame:
-    """Every named column as text: numbers with a decimal point and no thousands separators, True and False as 1 and 0."""
+    """Every named column as text: numbers with a decimal point and no thousands separators, True as 1, False as 0."""
     names = [name for name in tables.header if name]
     share = min(MOST_CELLS / max(len(tables) * len(names), 1), 1)
     chunks = [frame[: max(round(len(frame) * share), 1)] for frame in tables.frames(names, str)]

@@ -12,15 +12,15 @@ import pandas as pd
 from rnncli.data import clock
 from rnncli.data.columns import require
 from rnncli.data.findings.correlation import ALIKE, LEAST_PAIRS, correlation, uncut
-from rnncli.data.guessing.excerpt import read_cells
-from rnncli.data.reading.frames import Tables
-from rnncli.data.reading.numbers import MISSING, as_numbers, number_hint
 from rnncli.data.guessing.columns import Column, look_at
+from rnncli.data.guessing.excerpt import read_cells
 from rnncli.data.guessing.keys import Keys, Note, Wishes, find_keys
 from rnncli.data.guessing.season import season_of, season_shows
 from rnncli.data.guessing.task import MOST_CLASSES, Choice, View, choose, holds_labels
 from rnncli.data.guessing.time import read_time
 from rnncli.data.panel import Floats, Rows
+from rnncli.data.reading.frames import Tables
+from rnncli.data.reading.numbers import MISSING, as_numbers, number_hint
 from rnncli.errors import DataError, Place
 
 MOSTLY = 0.9  # of the cells of a column that is meant to be numbers
@@ -112,10 +112,14 @@ def guess(tables: Tables, wishes: Wishes) -> Findings:
 
 
 def _nothing_to_predict(tables: Tables, view: View) -> DataError:
-    """What stands in the way: the first column of words that begin with numbers, such as 5%, or what a person must name."""
+    """What stands in the way: the first column of words that begin with numbers, as 5%, or what a person must name."""
     for column in view.columns:
         texts = view.frame[column.name].str.strip()
-        if column.kind == "word" and texts.str.contains("^[^A-Za-z]{0,3}[0-9]").mean() > MOSTLY and read_time(texts) is None:
+        if (
+            column.kind == "word"
+            and texts.str.contains("^[^A-Za-z]{0,3}[0-9]").mean() > MOSTLY
+            and read_time(texts) is None
+        ):
             row = int(np.argmax(texts.str.contains("[0-9]")))
             hint = number_hint([str(texts.iloc[row])], column.name, tables.dialect, first=False)
             return DataError(f"not a number: {str(texts.iloc[row])[:60]!r}", hint, tables.place(row, column.name))

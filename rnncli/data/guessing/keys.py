@@ -10,12 +10,13 @@ import pandas as pd
 
 from rnncli.config.schema import TaskName
 from rnncli.data import clock
+from rnncli.data.guessing.columns import TIME_NAMES, Column, could_be_id, find_series, find_time, split_moments
 from rnncli.data.guessing.excerpt import plain_cells
+from rnncli.data.guessing.rhythm import Rhythm, rhythm
+from rnncli.data.guessing.time import TimeGuess, nearly_time, read_time
+from rnncli.data.panel import Rows
 from rnncli.data.reading.frames import Tables
 from rnncli.data.reading.numbers import as_numbers
-from rnncli.data.guessing.columns import TIME_NAMES, Column, could_be_id, find_series, find_time, split_moments
-from rnncli.data.guessing.time import Rhythm, TimeGuess, nearly_time, read_time, rhythm
-from rnncli.data.panel import Rows
 from rnncli.errors import DataError
 
 ADDED_COLUMNS = ("step", "prediction")  # by predict: they can be neither time nor id
@@ -127,7 +128,9 @@ def _refuse_odd_times(tables: Tables, columns: Sequence[Column]) -> None:
             row, form = found
             cell = str(texts.iloc[row]).strip()
             what = f"{cell!r} is not a time like {clock.example(form)}" if cell else "no time"
-            hint = "every row needs one: fill it in, or remove the line" if not cell else "correct it, or remove the line"
+            hint = (
+                "every row needs one: fill it in, or remove the line" if not cell else "correct it, or remove the line"
+            )
             raise DataError(what, hint, tables.place(row, name))
     for name in (column.name for column in columns if column.odd and column.word in TIME_NAMES):
         texts = tables.frame([name], str)[name]

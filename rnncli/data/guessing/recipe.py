@@ -85,7 +85,7 @@ def _forecast(findings: Findings, sizes: Sizes) -> Plan:
 
 
 def _panel(findings: Findings, sizes: Sizes, room: Rows) -> Plan:
-    """Many series: as many seasons of context as leave half of the rows to learn from, small batches if windows are few.
+    """Many series: as many seasons of context as leave half of the rows to learn from; small batches of few windows.
 
     One season, if there are rows for no more, is worth most of the windows that it costs.
     """

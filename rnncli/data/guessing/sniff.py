@@ -139,9 +139,9 @@ def sniff_numbers(columns: Sequence[Sequence[str]], delimiter: str) -> tuple[str
         grouped = delimiter == "," or _has_whole_numbers(columns, ",")
         doubt = "1,234 could be a thousand or a fraction: taken for " + ("a thousand" if grouped else "a fraction")
         return (".", ",", (doubt,)) if grouped else (",", None, (doubt,))
-    if best == (".", None) and delimiter == ";" and counts[(",", ".")] == counts[best]:
-        if _has_whole_numbers(columns, "."):
-            return ",", ".", ("1.234 could be a thousand or a fraction: taken for a thousand",)
+    thousands = best == (".", None) and delimiter == ";" and counts[(",", ".")] == counts[best]
+    if thousands and _has_whole_numbers(columns, "."):
+        return ",", ".", ("1.234 could be a thousand or a fraction: taken for a thousand",)
     return best[0], best[1], ()
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from rnncli.config.schema import TaskName
-from rnncli.data.reading.numbers import as_numbers
 from rnncli.data.guessing.columns import CALENDAR_PARTS, LABEL_NAMES, Column, constant_within
+from rnncli.data.reading.numbers import as_numbers
 
 # the likeliest first
 TARGET_NAMES = (
-    "target", "y", "ot", "value", "values", "val", "sales", "umsatz", "demand", "units_sold", "quantity", "qty", "count",
-    "cnt", "orders", "load", "consumption", "verbrauch", "kwh", "mwh", "passengers", "close", "adj_close", "price",
-    "revenue", "traffic", "views", "power", "temperature", "temp",
+    "target", "y", "ot", "value", "values", "val", "sales", "umsatz", "demand", "units_sold", "quantity", "qty",
+    "count", "cnt", "orders", "load", "consumption", "verbrauch", "kwh", "mwh", "passengers", "close", "adj_close",
+    "price", "revenue", "traffic", "views", "power", "temperature", "temp",
 )  # fmt: skip
 NUMBER_NAMES = ("rul", "ttf", "target", "y", "label", "score", "age", "output", "response", "value")
 TAG_STEMS = ("y", "label", "tag", "target", "out", "class", "note")
@@ -51,7 +51,7 @@ class View:
         return whole and 2 <= column.distinct <= min(MOST_CLASSES, len(self.frame) / 3)
 
     def numbers(self) -> list[Column]:
-        """Columns of numbers that change within series and are no part of the calendar; if there is none, all numbers."""
+        """Columns of numbers that change within series and are no part of the calendar; if there is none, all."""
         found = [column for column in self.columns if column.kind == "number"]
         good = [column for column in found if column.distinct > 1 and column.word not in CALENDAR_PARTS]
         return [column for column in good if not self.constant(column)] or good or found
@@ -145,7 +145,7 @@ def _label(view: View, task: TaskName) -> Choice | None:
     flags = _flag_group(view) if task == "tagging" else ()
     if flags:
         return Choice(task, flags, False, f"{len(flags)} columns of 0 and 1")
-    fits = [column for column in view.columns if 1 < column.distinct and (column.kind == "word" or view.few(column))]
+    fits = [column for column in view.columns if column.distinct > 1 and (column.kind == "word" or view.few(column))]
     fits = [column for column in fits if view.constant(column) == (task == "classification")] or fits
     fits.sort(key=lambda column: column.word in LABEL_NAMES)
     if fits:

@@ -201,7 +201,6 @@ def misfit(text: str, form: Form) -> tuple[str, str]:
     return f"{text!r} is not a time like {example(form.base)}", kind
 
 
-
 def example(form: str) -> str:
     """A time in the given form."""
     base = split_form(form).base
@@ -253,9 +252,10 @@ def _counted(utc: pd.DatetimeIndex, size: int) -> list[str]:
     texts = []
     for count in utc.asi8.tolist():
         whole, rest = divmod(count * ticks, size)
-        texts.append(str(whole) if rest == 0 else f"{count * ticks / size:.15g}" if size > 10**9 else _decimal(whole, rest, size))
+        exact = rest == 0 or size <= 10**9
+        texts.append(_decimal(whole, rest, size) if exact else f"{count * ticks / size:.15g}")
     return texts
 
 
 def _decimal(whole: int, rest: int, size: int) -> str:
-    return f"{whole}.{str(rest).zfill(len(str(size)) - 1).rstrip('0')}"
+    return str(whole) if rest == 0 else f"{whole}.{str(rest).zfill(len(str(size)) - 1).rstrip('0')}"

@@ -144,9 +144,7 @@ class Tables:
             row -= len(texts)
         raise IndexError(row)
 
-    def times(
-        self, column: str, form: str | None, keys: moments.Keys | None = None
-    ) -> tuple[NDArray[np.generic], str]:
+    def times(self, column: str, form: str | None, keys: moments.Keys | None = None) -> tuple[NDArray[np.generic], str]:
         """(rows,) the times of a column, and their form.
 
         Args:
@@ -171,7 +169,7 @@ class Tables:
             yield texts if plain else plain_numbers(texts, self.dialect).fillna(texts)
 
     def codes(self, names: Sequence[str]) -> tuple[NDArray[np.signedinteger[Any]], list[tuple[str, ...]]]:
-        """(rows,) the number of each row's values in `names`, as text, and these values in order of first appearance."""
+        """(rows,) the number of each row's values in `names`, as text, and these values as they first appear."""
         codes = np.empty(len(self), dtype=np.int32)
         known: dict[tuple[str, ...], int] = {}
         row = 0

@@ -96,5 +96,3 @@ def without_blank(text: bytes, delimiter: str) -> bytes:
     marks = mark(text, delimiter) or mark_odd(text, delimiter, last=True)
     blank = marks.ends[marks.ends == marks.starts]
     return np.delete(np.frombuffer(text, dtype=np.uint8), blank).tobytes()
-
-

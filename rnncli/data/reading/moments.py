@@ -12,7 +12,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnncli.data.reading import zones
-from rnncli.data.reading.forms import INTEGER, LEAP_SECOND, NANOSECONDS, NUMBER, OFFSET, SINCE, Form, TimeError, misfit, parse, recognise, split_form
+from rnncli.data.reading.forms import (
+    INTEGER,
+    LEAP_SECOND,
+    NANOSECONDS,
+    NUMBER,
+    OFFSET,
+    SINCE,
+    Form,
+    TimeError,
+    misfit,
+    parse,
+    recognise,
+    split_form,
+)
 
 _WHOLE = r"[-+]?[0-9]{1,18}"
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 to the years 1 and 9999
@@ -83,7 +96,7 @@ def _read_as(
 
 
 def _settled(first: str, base: str, zone: str | None) -> str:
-    """`base` as the first cell of a column writes it; without a zone the column has one offset from UTC and keeps it."""
+    """`base` as a column's first cell writes it; without a zone the column has one offset from UTC and keeps it."""
     if zone is not None and base.endswith("Z") and not base.endswith("%Z"):
         base = f"{base[:-1]}%z"
     if "%z" in base:
@@ -118,7 +131,7 @@ def _from_local(times: NDArray[np.generic], zone: str, keys: Keys | None) -> Non
         part = times[start : start + zones.SLICE]
         try:
             utc, twice = zones.to_utc(part, zone)
-        except zones.NoSuchTime as error:
+        except zones.NoSuchTimeError as error:
             message = f"{pd.Timestamp(part[error.row])} is not a time in {zone}: clocks are put forward then"
             raise TimeError(message, "write the column in UTC, or leave the row out", start + error.row) from None
         rows.append(start + np.flatnonzero(twice))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,9 +101,9 @@ def _separators(texts: list[str], dialect: Dialect) -> str | None:
     cells = pd.Series(texts, dtype=str)
     for keys in _DIALECTS:
         other = Dialect(decimal=keys.get("decimal", "."), thousands=keys.get("thousands"))
-        if (other.decimal, other.thousands) != (dialect.decimal, dialect.thousands):
-            if not not_numbers(cells, other).any():
-                return "set " + " and ".join(f"data.{key}: {value!r}" for key, value in keys.items())
+        same = (other.decimal, other.thousands) == (dialect.decimal, dialect.thousands)
+        if not same and not not_numbers(cells, other).any():
+            return "set " + " and ".join(f"data.{key}: {value!r}" for key, value in keys.items())
     return None
 
 
@@ -125,15 +124,18 @@ _HINTS = [
     (rf"[−–]\s*{_SOME}", "write - for minus"),
     (r"0[xob][0-9a-f]+", "write decimal numbers"),
     (r"=.*", "save the values, not the formulas"),
-    (r"#(div/0!|ref!|value!|num!|name\?|null!|####*)", "repair the formula, or leave the cell empty and set data.missing"),
+    (r"#(div/0!|ref!|value!|num!|name\?|null!|####*)",
+     "repair the formula, or leave the cell empty and set data.missing"),
     (r"yes|no|y|n|on|off|t|f|true|false|ja|nein|oui|non|wahr|falsch|vrai|faux",
      "write 1 and 0, or True and False in the whole column"),
     (r"[+-]?∞|[+-]?1\.#(inf|qnan|ind).*", "numbers are finite: leave the cell empty and set data.missing"),
     (rf"{_SOME}d[+-]?[0-9]+", "write e for the exponent"),
-    (rf"[\u00a0\u200b\u202f\ufeff\s]*{_SOME}[\u00a0\u200b\u202f\ufeff\s]*", "an invisible character stands beside the number: remove it"),
+    (rf"[\u00a0\u200b\u202f\ufeff\s]*{_SOME}[\u00a0\u200b\u202f\ufeff\s]*",
+     "an invisible character stands beside the number: remove it"),
     (r"[^a-z]*[^\x00-\x7f][^a-z]*", "write the digits 0 to 9"),
     (rf"{_SOME}\s*(?!e$)[a-zµ°Ω/]+[²³]?", "leave the unit out"),
     (r"[<>≤≥~≈]\s*.*", "write the number alone"),
-    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}.*", "a time belongs into data.time; leave the column out"),
+    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}.*",
+     "a time belongs into data.time; leave the column out"),
     (r"total|sum|mean|average|subtotal|summe|gesamt", "remove the line"),
 ]  # fmt: skip

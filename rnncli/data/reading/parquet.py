@@ -57,9 +57,7 @@ class ParquetTable:
                 raise DataError("has changed while it was read", "copy it, and read the copy", Place(self.file))
             places = [self.header.index(column) for column in columns]
             for batch in _batches(self.file, places):
-                cells = {
-                    name: self._cells(batch.column(position), name, kind) for position, name in enumerate(columns)
-                }
+                cells = {name: self._cells(batch.column(position), name, kind) for position, name in enumerate(columns)}
                 yield pd.DataFrame(cells, columns=pd.Index(columns))
 
     def _cells(self, array: Any, name: str, kind: type[str] | None) -> pd.Series[Any]:
@@ -127,7 +125,8 @@ def open_parquet(file: str, dialect: Dialect, digest: Hash) -> ParquetTable:
         digest.update("\x1f".join(names).encode() + b"\n")
         for piece in pieces(Source(file)):
             digest.update(piece)
-        forms = {names[place]: _form(file, place, field.type) for place, field in enumerate(schema) if _is_time(field.type)}
+        times = [place for place, field in enumerate(schema) if _is_time(field.type)]
+        forms = {names[place]: _form(file, place, schema.field(place).type) for place in times}
     return ParquetTable(file, names, Lines(rows, np.array([0]), np.array([1])), forms, dialect.decimal, state)
 
 
@@ -175,7 +174,12 @@ def _is_time(kind: Any) -> bool:
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind))
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_null(kind)
+    )
 
 
 def _state(file: str) -> tuple[int, int, int]:

@@ -22,7 +22,6 @@ MAX_ROW = 1 << 26
 SHOWN = 3  # lines of ragged rows in a message
 
 
-
 class Block(NamedTuple):
     """Some whole rows of a text.
 
@@ -154,7 +153,7 @@ class Rows:
         self._ragged_count += len(wrong)
 
     def _refuse_ragged(self) -> None:
-        """Refuse rows that have not the header's width, if there are any: what follows them may be wrong because of them."""
+        """Refuse rows that have not the header's width, if there are any: what follows may be wrong because of them."""
         if self._ragged is None:
             return
         message, hint = self._ragged
@@ -188,7 +187,9 @@ class Rows:
     def _huge(self, line: int, quoted: bool = False) -> DataError:
         what = "a cell of over a million characters"
         if quoted:
-            return DataError(f"{what}, or an unterminated quote", "look at the quotes from here on", Place(self.name, line))
+            return DataError(
+                f"{what}, or an unterminated quote", "look at the quotes from here on", Place(self.name, line)
+            )
         return DataError(what, "is this a table?", Place(self.name, line))
 
     def _count_lines(self, text: bytes, marks: Marks, filled: NDArray[np.bool_]) -> None:

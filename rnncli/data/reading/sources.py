@@ -75,7 +75,7 @@ def source(path: str) -> Source:
     """
     with _failures(path):
         if path == "-" or not stat.S_ISREG(os.stat(path).st_mode):
-            kept = tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY)
+            kept = tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY)  # noqa: SIM115 - until the source is gone
             made = Source(path, kept)
             weakref.finalize(made, kept.close)
             return made

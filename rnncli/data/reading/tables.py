@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from rnncli.data.reading.dialect import Dialect
-from rnncli.data.reading.numbers import MISSING
 from rnncli.data.reading.marks import MAX_FIELD, without_blank
+from rnncli.data.reading.numbers import MISSING
 from rnncli.data.reading.rows import MAX_ROW, Block, Lines, Rows
 from rnncli.data.reading.sources import Source, pieces, source
 from rnncli.data.reading.text import plain_text
@@ -133,9 +133,7 @@ def _take(texts: Iterator[bytes], rest: bytes, size: int) -> tuple[bytes, bytes]
     return rest[:size], rest[size:]
 
 
-def open_table(
-    file: str, dialect: Dialect, digest: Hash, warnings: list[str], known: Source | None = None
-) -> Table:
+def open_table(file: str, dialect: Dialect, digest: Hash, warnings: list[str], known: Source | None = None) -> Table:
     """Check a delimited file in one pass.
 
     Args:

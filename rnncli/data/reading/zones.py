@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ _DAY = np.timedelta64(1, "D")
 _CHANGES = {3, 4, 9, 10, 11}  # months in which clocks are changed somewhere
 
 
-class NoSuchTime(ValueError):
+class NoSuchTimeError(ValueError):
     """A local time that clocks skip; `row` is its position."""
 
     def __init__(self, row: int) -> None:
@@ -29,13 +28,13 @@ def to_utc(times: Times, zone: str) -> tuple[Times, NDArray[np.bool_]]:
     """UTC of local times, and which of them come twice: for these it is the first of the two.
 
     Raises:
-        NoSuchTime: naming the first that clocks skip.
+        NoSuchTimeError: naming the first that clocks skip.
     """
     local = pd.DatetimeIndex(times)
     first = local.tz_localize(zone, ambiguous=np.ones(len(times), dtype=bool), nonexistent="NaT")
     skipped = np.flatnonzero(np.asarray(first.isna()) & ~np.asarray(local.isna()))
     if len(skipped):
-        raise NoSuchTime(int(skipped[0]))
+        raise NoSuchTimeError(int(skipped[0]))
     twice = np.asarray(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna())
     return first.tz_convert(None).to_numpy(dtype=times.dtype), twice
 
@@ -52,7 +51,7 @@ def offsets(times: Times | pd.DatetimeIndex, zone: str) -> list[str]:
 
 
 def follows_the_calendar(times: Times, zone: str) -> bool:
-    """Whether UTC times keep to fewer times of the day on the clocks of a zone than in UTC: days, not hours, are equal."""
+    """Whether UTC times keep to fewer times of the day on a zone's clocks than in UTC: days, not hours, are equal."""
     local = _times_of_day(times, lambda part: to_local(part, zone))
     if local > 1 and times.max() - times.min() < 2 * _DAY:  # an hour may come twice, and no day does
         return False
