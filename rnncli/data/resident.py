@@ -100,3 +100,9 @@ def fill_forward(values: Floats, observed: NDArray[np.bool_], panel: Panel) -> F
     starts = np.repeat(panel.offsets[:-1], panel.lengths())[:, None]
     filled = np.take_along_axis(values, np.maximum(newest, 0), axis=0)
     return np.where(newest >= starts, filled, 0.0)
+
+
+def stretches(values: Tensor, begins: Tensor, steps: int) -> Tensor:
+    """(windows, steps, columns) the rows of (rows, columns) `values` from each of `begins` on."""
+    shape = (len(values) - steps + 1, steps, values.shape[1])
+    return values.as_strided(shape, (values.stride(0), *values.stride())).index_select(0, begins)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncli.data.panel import Numbers, Panel, Rows
-from rnncli.data.resident import Resident
+from rnncli.data.resident import Resident, stretches
 
 CHUNK = 1 << 17  # windows that are looked at together
 
@@ -233,12 +233,6 @@ class Windows:
         mean = (own * weight).sum(1) / steps
         variance = (((own - mean[:, None]) * weight) ** 2).sum(1) / steps
         return mean, torch.sqrt(variance + 1e-5)
-
-
-def stretches(values: Tensor, begins: Tensor, steps: int) -> Tensor:
-    """(windows, steps, columns) the rows of (rows, columns) `values` from each of `begins` on."""
-    shape = (len(values) - steps + 1, steps, values.shape[1])
-    return values.as_strided(shape, (values.stride(0), *values.stride())).index_select(0, begins)
 
 
 def cut(panel: Panel, data: Resident, origins: Numbers, shape: Shape, firsts: Rows | None = None) -> Windows:

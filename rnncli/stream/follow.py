@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,7 +114,7 @@ class Follower:
             block = block.before(_line(problems[0]))
             arrivals, problems = self.intake.take(block), problems[:1]
         self.rows += sum(1 for row in block.rows if row) + len(block.bad)
-        return "".join(map(self._answered, _parts(arrivals))), problems
+        return "".join(map(self._answered, arrivals.parts())), problems
 
     def _answered(self, rows: Arrivals) -> str:
         """The lines of the answers to rows whose series go on, or begin with their first row here."""
@@ -233,20 +232,3 @@ def _side_by_side(answer: Floats, count: int) -> Floats:
     """(rows * count, horizon, columns) of the wide layout's series to (rows, horizon, count * columns)."""
     rows, horizon, columns = answer.shape
     return answer.reshape(rows // count, count, horizon, columns).swapaxes(1, 2).reshape(-1, horizon, count * columns)
-
-
-def _parts(rows: Arrivals) -> Iterator[Arrivals]:
-    """The rows, cut where a series begins anew that has rows before."""
-    seen: set[int] = set()
-    start = 0
-    begins = np.flatnonzero(rows.begins).tolist()
-    slots = rows.slots.tolist()
-    position = 0
-    for at in begins:
-        seen.update(slots[position:at])
-        position = at
-        if slots[at] in seen and at > start:
-            yield rows.part(slice(start, at))
-            start, seen = at, set()
-    if start < len(slots):
-        yield rows.part(slice(start, len(slots)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,20 @@ class Arrivals:
         """Some of the rows."""
         times = self.times[some] if isinstance(some, slice) else [self.times[row] for row in some.tolist()]
         return Arrivals(self.slots[some], times, self.values[some], self.begins[some])
+
+    def parts(self) -> Iterator[Arrivals]:
+        """The rows, cut where a series begins anew that has rows before."""
+        seen: set[int] = set()
+        slots = self.slots.tolist()
+        start = position = 0
+        for at in np.flatnonzero(self.begins).tolist():
+            seen.update(slots[position:at])
+            position = at
+            if slots[at] in seen and at > start:
+                yield self.part(slice(start, at))
+                start, seen = at, set()
+        if start < len(slots):
+            yield self.part(slice(start, len(slots)))
 
 
 class Turns:
