@@ -19,8 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as rnncli does, before torch is loaded: threads that wait sleep
-
 import numpy as np
 import torch
 
