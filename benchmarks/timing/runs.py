@@ -80,7 +80,7 @@ def run(options: Options) -> str:
     versions = [_version(name, peer) for name, peer in pythons.items()]
     windows = f"{BATCH} windows of {CONTEXT} rows a step, {HORIZON} rows ahead"
     what = f"One thread, one layer of {HIDDEN}, {windows}, epochs: {epochs}."
-    errors = "What the forecasts of the last fifth come to, mean absolute error in scaled units:"
+    errors = "What the forecasts of the last fifth come to, mean absolute error in scaled units, and CPU seconds:"
     parts = ["\n".join([what, *versions]), table(head, rows), *missing, errors, _errors(ours, data, cells, epochs)]
     return "\n\n".join(parts) + "\n"
 
@@ -117,8 +117,9 @@ def _errors(ours: Callable[..., Spent], data: Path, cells: tuple[str, ...], epoc
         found: dict[str, Any] = {}
         for count, keys in ((epochs, ()), (epochs, EACH_ROW), (LONGER * epochs, EACH_ROW)):
             held_out = ("split.test=0.2", "evaluation.baselines=[naive]", *keys)
-            found = json.loads(ours(data, cell, count, held_out).stdout)
-            row.append(f"{found['test']['scaled_mae']:.3f}")
+            spent = ours(data, cell, count, held_out)
+            found = json.loads(spent.stdout)
+            row.append(f"{found['test']['scaled_mae']:.3f} in {spent.cpu:.1f} s")
         rows.append([*row, f"{found['baselines']['naive']['scaled_mae']:.3f}"])
     each = "`origins: every`"
     return table(("cell", f"rnncli, {epochs} epochs", each, f"{each}, {LONGER * epochs} epochs", "naive"), rows)
