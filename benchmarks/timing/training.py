@@ -40,7 +40,8 @@ COLUMNS, HORIZON, ROWS = 7, 24, 8000
 LONG = 336  # rows of a window whose gradient vanishes on its way back
 FIRST = 10  # steps that are not counted
 ROUNDS = 3
-TURN = 10  # steps on one thread, then on two
+TURN, TURNS = 10, 6  # steps on one thread, then on two; and how often
+ROUNDS_OF_TWO = 5  # over all shapes: others who share the processor take it away for seconds
 LEAST_OF_TWO = 1.6  # times as fast as one
 Timing = Callable[[], float]
 
@@ -114,23 +115,25 @@ def in_turn(kinds: Mapping[str, Timing | None]) -> dict[str, float]:
 
 def two_threads(file: str, quick: bool) -> str:
     """What a second thread brings, by the clock."""
-    rows, small = [], []
-    shapes = [(64, 32)] if quick else [(32, 32), (64, 32), (128, 32), (32, 256), (64, 256)]
-    for cell, (hidden, batch) in itertools.product(CELLS, shapes):
-        one, two, gain = on_two(file, Step(cell, hidden, batch), 3 if quick else 15)
-        progress(cell, hidden, batch, f"{one:.2f} {two:.2f} {gain:.2f}")
-        rows.append((cell, hidden, batch, f"{one:.2f}", f"{two:.2f}", f"{gain:.2f}"))
-        small += [gain] if hidden <= SMALL else []
-    mean = geometric_mean(small)
+    sizes = [(64, 32)] if quick else [(32, 32), (64, 32), (128, 32), (32, 256), (64, 256)]
+    found: dict[Step, list[tuple[float, ...]]] = {
+        Step(cell, hidden, batch): [] for cell, (hidden, batch) in itertools.product(CELLS, sizes)
+    }
+    for _, (step, taken) in itertools.product(range(1 if quick else ROUNDS_OF_TWO), found.items()):
+        taken.append(on_two(file, step))
+        progress(step, taken[-1])
+    medians = {step: [median(column) for column in zip(*taken, strict=True)] for step, taken in found.items()}
+    rows = [(*step[:3], *(f"{value:.2f}" for value in values)) for step, values in medians.items()]
+    mean = geometric_mean(gain for step, (_, _, gain) in medians.items() if step.hidden <= SMALL)
     said = f"{mean:.2f}; at least {LEAST_OF_TWO:g}: {verdict(mean >= LEAST_OF_TWO)}"
     what = f"One thread and two, milliseconds by the clock. Geometric mean of the gains, hidden <= {SMALL}: {said}."
     return f"{what}\n\n{table(('cell', 'hidden', 'batch', 'one', 'two', 'gain'), rows)}"
 
 
-def on_two(file: str, step: Step, turns: int) -> tuple[float, float, float]:
+def on_two(file: str, step: Step) -> tuple[float, float, float]:
     """Milliseconds of a step on one thread and on two, which take turns in one run, and the median of their ratios."""
-    data = prepared(file, step, 2 * turns * TURN, "auto", "cpu")
-    taken: list[list[float]] = [[] for _ in range(2 * turns)]
+    data = prepared(file, step, 2 * TURNS * TURN, "auto", "cpu")
+    taken: list[list[float]] = [[] for _ in range(2 * TURNS)]
     done, before = 0, time.perf_counter()
 
     def event(what: object) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncli.data.panel import Numbers, Panel, Rows
-from rnncli.data.resident import Resident, stretches
+from rnncli.data.resident import Resident, stretches, take_off
 
 CHUNK = 1 << 17  # windows that are looked at together
 
@@ -159,7 +159,8 @@ class Windows:
         pick, counts = self._targets(index, origins)
         level, spread = self._level(past, valid, mask, data.targets.shape[1])
         if self.shape.normalise != "none" and not self.shape.forks:
-            own = past[:, :, : level.shape[1]].sub_(level[:, None])
+            own = past[:, :, : level.shape[1]]
+            take_off(own, level)
             if self.shape.normalise == "mean_std":
                 own.div_(spread[:, None])
         if mask is not None:
