@@ -70,6 +70,5 @@ def check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         hint = "keep one row a time" if columns.series else "name the id column in data.series"
         if panel.times.dtype.kind == "M":
             hint = clock.repeated_hint(panel.times[row]) or hint
-        raise DataError(
-            f"{text} stands already in line {other}", hint, tables.place(int(panel.source[row]), columns.time)
-        )
+        place = tables.place(int(panel.source[row]), columns.time)
+        raise DataError(f"{text} stands already in line {other}", hint, place)

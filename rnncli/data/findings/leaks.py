@@ -75,7 +75,7 @@ def _leak(panel: Panel, columns: Columns, found: Likeness, target: str, horizon:
     """The finding of a likeness, unless it is a lag that may be known."""
     name = panel.columns[found.column]
     ahead = name in columns.future
-    if (found.shift <= -horizon and found.shift < 0) or (found.shift < 0 and not ahead):
+    if found.shift < 0 and (found.shift <= -horizon or not ahead):
         return None
     shown, first = (panel.ids[found.series[0]][0], None) if columns.wide else (target, panel.ids[found.series[0]])
     what = f"{name} is {'' if found.exact else 'a linear function of '}{shown}"

@@ -29,9 +29,8 @@ def pair_leaks(panel: Panel, columns: Columns, horizon: int) -> Iterator[Finding
     rows = np.arange(len(panel.times))[:: max(1, len(panel.times) // MOST_ROWS)]
     for target in columns.value_targets:
         for shift in range(min(horizon, MOST_SHIFTS) + 1):
-            known = (
-                names if shift or not columns.target_is_input else [name for name in names if name in columns.future]
-            )
+            same_row = shift == 0 and columns.target_is_input
+            known = [name for name in names if name in columns.future] if same_row else names
             what = _pair(panel, known, target, rows, shift)
             if what is not None:
                 when = f", {shift:,} row{'s' if shift > 1 else ''} ahead" if shift else " in the same row"

@@ -115,11 +115,8 @@ def _nothing_to_predict(tables: Tables, view: View) -> DataError:
     """What stands in the way: the first column of words that begin with numbers, as 5%, or what a person must name."""
     for column in view.columns:
         texts = view.frame[column.name].str.strip()
-        if (
-            column.kind == "word"
-            and texts.str.contains("^[^A-Za-z]{0,3}[0-9]").mean() > MOSTLY
-            and read_time(texts) is None
-        ):
+        begin = column.kind == "word" and texts.str.contains("^[^A-Za-z]{0,3}[0-9]").mean() > MOSTLY
+        if begin and read_time(texts) is None:
             row = int(np.argmax(texts.str.contains("[0-9]")))
             hint = number_hint([str(texts.iloc[row])], column.name, tables.dialect, first=False)
             return DataError(f"not a number: {str(texts.iloc[row])[:60]!r}", hint, tables.place(row, column.name))

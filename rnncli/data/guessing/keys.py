@@ -128,9 +128,7 @@ def _refuse_odd_times(tables: Tables, columns: Sequence[Column]) -> None:
             row, form = found
             cell = str(texts.iloc[row]).strip()
             what = f"{cell!r} is not a time like {clock.example(form)}" if cell else "no time"
-            hint = (
-                "every row needs one: fill it in, or remove the line" if not cell else "correct it, or remove the line"
-            )
+            hint = f"{'correct it' if cell else 'every row needs one: fill it in'}, or remove the line"
             raise DataError(what, hint, tables.place(row, name))
     for name in (column.name for column in columns if column.odd and column.word in TIME_NAMES):
         texts = tables.frame([name], str)[name]

@@ -35,9 +35,8 @@ def season_of(frame: pd.DataFrame, series: Sequence[str], target: str) -> int:
     power = np.abs(np.fft.rfft(changes, 2 * len(changes))) ** 2
     similar = np.fft.irfft(power)[: most + 2] / (changes @ changes)
     first = int(np.argmax(similar < 0)) or most + 1
-    peaks = [
-        lag for lag in range(max(first, 2), most + 1) if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])
-    ]
+    lags = range(max(first, 2), most + 1)
+    peaks = [lag for lag in lags if similar[lag] > max(0.4, similar[lag - 1], similar[lag + 1])]
     best = max((similar[lag] for lag in peaks), default=0.0)
     return next((lag for lag in peaks if similar[lag] > 0.9 * best), 1)
 

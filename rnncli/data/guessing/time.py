@@ -180,11 +180,8 @@ def nearly_time(texts: pd.Series[str]) -> tuple[int, str] | None:
         return None
     forms = (form for form in (*clock.FORMATS, *UNUSUAL) if _fit(few.iloc[:1], form) or _fit(few.iloc[1:2], form))
     for form in forms:
-        if (
-            _fitting(few, form).mean() >= _MOSTLY
-            and (fits := _fitting(texts, form)).mean() >= _MOSTLY
-            and not fits.all()
-        ):
+        fits = _fitting(texts, form) if _fitting(few, form).mean() >= _MOSTLY else None
+        if fits is not None and fits.mean() >= _MOSTLY and not fits.all():
             return int(np.flatnonzero(~fits)[0]), form
     return None
 

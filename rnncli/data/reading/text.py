@@ -139,11 +139,9 @@ def _not_text(error: UnicodeError, data: bytes, before: tuple[int, int], name: s
     if known == "utf-8":  # UTF-16 is more than bytes that are not UTF-8
         _refuse_nul(prefix, name, lines + 1)
     shown = "UTF-8" if known == "utf-8" else encoding
-    hint = (
-        f"save it as UTF-8, or set data.encoding: {likely_encoding(data)}"
-        if known == "utf-8"
-        else "is it data.encoding?"
-    )
+    hint = "is it data.encoding?"
+    if known == "utf-8":
+        hint = f"save it as UTF-8, or set data.encoding: {likely_encoding(data)}"
     return DataError(f"not {shown} at byte {size + at}", hint, Place(name, line))
 
 
