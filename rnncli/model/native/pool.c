@@ -1,6 +1,6 @@
 /* The threads: they sleep on a condition while there is nothing to do, a caller that finds them busy works alone, and
- * a forked child starts with none. Only between phases, where all are about to be ready, a thread looks a few times
- * before it goes to sleep. */
+ * a forked child starts with none. Before it goes to sleep a thread looks for a while: between phases, where all are
+ * about to be ready, and after a job, since the next step of a training is about to come. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -12,30 +12,42 @@
 #include <immintrin.h>
 #endif
 
-/* So many looks take some 50 microseconds, about as long as it takes to be woken. */
-enum { MOST_THREADS = 256, LOOKS = 1000 };
+/* A thousand looks take some 50 microseconds, about as long as it takes to be woken; what training does between two
+ * calls takes longer than that. */
+enum { MOST_THREADS = 256, LOOKS = 1000, LOOKS_FOR_A_JOB = 3000 };
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* by one caller at a time */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;  /* of workers and wanted, and of going to sleep */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, arrived = PTHREAD_COND_INITIALIZER;
 static int64_t workers, wanted;
+static atomic_int_fast64_t begun;                  /* jobs */
 static atomic_int_fast64_t done, present, waiting; /* tasks; less than zero: workers at work; threads that sleep */
 static struct {
     const struct phase *phases;
-    int64_t count, seats; /* every thread has a seat, and a phase's tasks are dealt out to the seats in turn */
+    int64_t number, count, seats; /* every thread has a seat, and a phase's tasks are dealt out to the seats in turn */
     atomic_int_fast64_t *taken; /* (count, seats) */
 } job;
+
+/* Whether a counter comes as far as that while it is looked at. */
+static int seen(atomic_int_fast64_t *counter, int64_t value, int looks)
+{
+    for (int look = 0; look < looks; look++) {
+        if (atomic_load(counter) >= value)
+            return 1;
+#if defined __x86_64__
+        _mm_pause();
+#elif defined __aarch64__
+        __asm__ volatile("isb");
+#endif
+    }
+    return 0;
+}
 
 /* Wait until a counter has come as far as that. */
 static void wait_for(atomic_int_fast64_t *counter, int64_t value)
 {
-    for (int look = 0; look < LOOKS; look++) {
-        if (atomic_load(counter) >= value)
-            return;
-#ifdef __x86_64__
-        _mm_pause();
-#endif
-    }
+    if (seen(counter, value, LOOKS))
+        return;
     pthread_mutex_lock(&guard);
     atomic_fetch_add(&waiting, 1);
     while (atomic_load(counter) < value)
@@ -101,16 +113,17 @@ static void as_before(uint64_t before)
 static void *worker(void *number)
 {
     flush_subnormals();
-    pthread_mutex_lock(&guard);
     for (;;) {
+        pthread_mutex_lock(&guard);
         while (wanted == 0)
             pthread_cond_wait(&wake, &guard);
         wanted--;
         atomic_fetch_sub(&present, 1);
         pthread_mutex_unlock(&guard);
+        const int64_t next = job.number + 1;
         take_tasks((int64_t)(intptr_t)number % job.seats);
         advance(&present);
-        pthread_mutex_lock(&guard);
+        seen(&begun, next, LOOKS_FOR_A_JOB);
     }
     return number;
 }
@@ -159,7 +172,7 @@ static void start_workers(int64_t count)
 static void share_out(const struct phase *phases, int64_t count, int64_t helpers, atomic_int_fast64_t *taken)
 {
     pthread_mutex_lock(&guard);
-    job.phases = phases, job.count = count, job.seats = helpers + 1, job.taken = taken;
+    job.number++, job.phases = phases, job.count = count, job.seats = helpers + 1, job.taken = taken;
     atomic_store(&done, 0);
     for (int64_t i = 0; i < count * job.seats; i++)
         atomic_init(&taken[i], 0);
@@ -167,6 +180,7 @@ static void share_out(const struct phase *phases, int64_t count, int64_t helpers
     wanted = helpers < workers ? helpers : workers;
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&guard);
+    atomic_store(&begun, job.number); /* now that the lock is free */
     take_tasks(0);
     pthread_mutex_lock(&guard);
     wanted = 0; /* who is still asleep need not get up any more */
