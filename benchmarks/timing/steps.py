@@ -30,6 +30,7 @@ SMALL = 64  # hidden units up to which a network is small
 MOST_SLOWER = 1.05  # times torch.nn's, anywhere
 MOST_BESIDE = 1.3  # times one thread's, where another process keeps a core busy
 ROUNDS, PAIRS = 5, 7  # over all shapes; and turns on one thread and on two in a round
+REST = 0.05  # seconds, until threads of torch that wait for more work have gone to sleep
 Clock = Callable[[], float]
 
 
@@ -173,6 +174,7 @@ def _gains(shapes: Iterable[Shape], options: Options) -> list[list[str]]:
     for _ in range(1 if options.quick else ROUNDS):
         for shape, both in gains.items():
             for step, found in zip(steps[shape], both, strict=True):
+                time.sleep(REST)
                 found += [_clock_at(step, 1) / _clock_at(step, 2) for _ in range(PAIRS)]
     torch.set_num_threads(1)
     return [[*map(str, shape[:3]), *(f"{median(found):.2f}" for found in both)] for shape, both in gains.items()]
