@@ -21,9 +21,14 @@ def kernels_or_skip() -> Library:
     return found
 
 
+def compiler() -> list[str]:
+    """The command that the kernels are compiled with."""
+    return shlex.split(os.environ.get("CC") or "cc")
+
+
 def has_compiler() -> bool:
-    """Whether there is what the kernels are compiled with."""
-    return shutil.which(shlex.split(os.environ.get("CC") or "cc")[0]) is not None
+    """Whether there is one."""
+    return shutil.which(compiler()[0]) is not None
 
 
 needs_compiler = pytest.mark.skipif(not has_compiler(), reason="no C compiler here: torch serves")

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from native_kernels import compiler, needs_compiler
 from torch import Tensor
 
 from rnncli.model.cells import ACTIVATIONS, CELLS
@@ -440,10 +441,11 @@ def other_sets() -> Iterator[str]:
 def every_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library with the portable kernels beside those of this machine."""
     path = tmp_path_factory.mktemp("kernels") / "all.so"
-    native_library.compile_into(path, ["cc"], ("-DWITH_PORTABLE",))
+    native_library.compile_into(path, compiler(), ("-DWITH_PORTABLE",))
     return path
 
 
+@needs_compiler
 @pytest.mark.parametrize("name", list(other_sets()))
 def test_every_instruction_set_of_this_machine_is_exact(
     kind: tuple[str, str], name: str, masked: bool, every_set: Path
