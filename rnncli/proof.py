@@ -5,52 +5,20 @@ It stands in the model's file beside the weights, so that whoever has the file c
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from rnncli.data.windows import Batch, Windows
+from rnncli.data.windows import Windows
 from rnncli.errors import CheckpointError, Place
-from rnncli.model.ensemble import AnyNetwork, members_of
+from rnncli.given import Array, Given, call, given_of
+from rnncli.model.ensemble import AnyNetwork
 from rnncli.model.sizes import Sizes
 from rnncli.stored import PROOF
 
-Array = NDArray[Any]
-
 MOST_WINDOWS, MOST_BYTES = 8, 1 << 16
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a network is called with, as arrays; the names are those of ``Network.forward``.
-
-    Attributes:
-        past: (windows, time, columns), zero after the valid steps.
-        lengths: (windows,) valid steps.
-        level: (windows, levels) that the network reads, and so without columns where it reads none.
-        static: (windows, columns).
-        ahead: (windows, horizon, columns).
-    """
-
-    past: Array
-    lengths: Array
-    level: Array
-    static: Array
-    ahead: Array
-
-    def arrays(self) -> dict[str, Array]:
-        """Every part by its name."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def pick(self, index: Array) -> Given:
-        """The windows at `index` alone, no longer than the longest of them."""
-        some = Given(**{name: part[index] for name, part in self.arrays().items()})
-        return replace(some, past=some.past[:, : some.lengths.max()])
 
 
 @dataclass(frozen=True)
@@ -59,43 +27,6 @@ class Proof:
 
     given: Given
     outputs: Array
-
-
-def given_of(batch: Batch, sizes: Sizes) -> Given:
-    """A batch as arrays."""
-    past = batch.past.cpu().numpy()
-    lengths = np.full(len(past), past.shape[1]) if batch.lengths is None else batch.lengths.cpu().numpy()
-    level = batch.level[:, : sizes.levels].cpu().numpy()
-    return Given(past, lengths.astype(np.int64), level, batch.static.cpu().numpy(), batch.ahead.cpu().numpy())
-
-
-def call(network: AnyNetwork, given: Given, engine: str | None = None) -> Array:
-    """The network's outputs, on its device and without the coarse products (TF32) of some devices.
-
-    Args:
-        engine: a value of training.engine, for this call; None for the network's own.
-    """
-    device = next(network.parameters()).device
-    whole = bool((given.lengths == given.past.shape[1]).all())
-    tensors = {name: torch.from_numpy(np.array(part)).to(device) for name, part in given.arrays().items()}
-    lengths = tensors.pop("lengths")
-    exactly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with torch.inference_mode(), exactly, _computed_by(network, engine):
-        outputs: torch.Tensor = network(**tensors, lengths=None if whole else lengths)
-    return outputs.cpu().numpy()
-
-
-@contextlib.contextmanager
-def _computed_by(network: AnyNetwork, engine: str | None) -> Iterator[None]:
-    backbones = [member.backbone for member in members_of(network)]
-    before = [backbone.engine for backbone in backbones]
-    try:
-        for backbone in backbones:
-            backbone.engine = engine or backbone.engine
-        yield
-    finally:
-        for backbone, own in zip(backbones, before, strict=True):
-            backbone.engine = own
 
 
 def take(network: AnyNetwork, windows: Windows, sizes: Sizes) -> Proof | None:

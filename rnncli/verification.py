@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rnncli.data.origins import scoring_origins
 from rnncli.data.panel import Panel, Rows, show_id
@@ -23,19 +21,17 @@ from rnncli.data.split import everything
 from rnncli.data.windows import cut
 from rnncli.errors import DataError, MissingExtraError, clipped
 from rnncli.export.formats import check_installed
+from rnncli.given import Array, Compute, Given, by_length, call, given_of, masked
 from rnncli.model.engine import native
 from rnncli.model.native.kernels import UnavailableError
 from rnncli.model.portable import Portable, PortableMean, build, exact
-from rnncli.proof import Given, call, given_of, spread
+from rnncli.proof import spread
 from rnncli.stream.model import StreamModel, hindrance
 from rnncli.stream.trial import in_steps
 from rnncli.tasks.task import shape_of
 from rnncli.trained import TrainedModel
 from rnncli.training.device import pick_device
 from rnncli.training.prepare import read_data
-
-Array = NDArray[Any]
-Compute = Callable[[Given], Array]  # of windows of one length
 
 _LONGEST_ID = 16  # characters of a series id in a line
 
@@ -197,33 +193,6 @@ def compared(name: str, question: Question, compute: Compute) -> Comparison:
     """What `compute` makes of the windows, beside the truth."""
     error, limit, place = _difference(question.truth, by_length(compute, question.given), question.tolerance)
     return Comparison(name, error, limit, _where(question, place))
-
-
-def by_length(compute: Compute, given: Given) -> Array:
-    """What `compute` makes of the windows of each length, joined in their order; zero after the valid steps."""
-    parts = [(index, compute(given.pick(index))) for index in _lengths(given)]
-    first = parts[0][1]
-    steps = given.past.shape[1:2] if first.ndim == 3 else ()
-    found = np.zeros((len(given.past), *steps, first.shape[-1]))
-    for index, part in parts:
-        if steps:
-            found[index, : part.shape[1]] = part
-        else:
-            found[index] = part
-    return found
-
-
-def _lengths(given: Given) -> list[Array]:
-    """The windows of each length."""
-    return [np.flatnonzero(given.lengths == length) for length in np.unique(given.lengths)]
-
-
-def masked(outputs: Array, given: Given) -> Array:
-    """Outputs with zero after the valid steps, where every step has some."""
-    if outputs.ndim == 2:
-        return outputs
-    valid = np.arange(outputs.shape[1]) < given.lengths[:, None]
-    return np.where(valid[:, :, None], outputs, 0.0)
 
 
 def _portable(model: TrainedModel, *, precise: bool) -> Portable | PortableMean:

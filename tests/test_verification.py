@@ -18,6 +18,7 @@ from small_runs import fit, opened, tags
 
 from rnncli import checkpoint, proof, verification
 from rnncli.errors import CheckpointError
+from rnncli.given import Given
 from rnncli.model.cells import CELLS
 from rnncli.tasks.task import TASKS
 from rnncli.trained import TrainedModel, model_bytes, network_tensors
@@ -194,7 +195,7 @@ def test_a_saved_prediction_is_small_whatever_the_windows_are(tmp_path: Path, mo
     assert list(sizes.values())[-2:] == [1, 0]
 
 
-def _all(value: float, given: proof.Given) -> Any:
+def _all(value: float, given: Given) -> Any:
     return np.full((len(given.past), 3), value)
 
 

@@ -9,16 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.tseries.frequencies import to_offset
 
-from rnncli.data.reading.forms import FORMATS as FORMATS
 from rnncli.data.reading.forms import INTEGER as INTEGER
 from rnncli.data.reading.forms import NUMBER as NUMBER
 from rnncli.data.reading.forms import TimeError as TimeError
 from rnncli.data.reading.forms import example as example
-from rnncli.data.reading.forms import recognise as recognise
 from rnncli.data.reading.forms import write as write
 from rnncli.data.reading.moments import moment as moment
 from rnncli.data.reading.moments import read as read
 from rnncli.data.reading.moments import read_any as read_any
+from rnncli.data.reading.recognition import FORMATS as FORMATS
+from rnncli.data.reading.recognition import recognise as recognise
 from rnncli.data.reading.zones import repeated_hint as repeated_hint
 from rnncli.data.reading.zones import skipped_hint as skipped_hint
 

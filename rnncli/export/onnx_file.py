@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnncli.export.description import describe
 from rnncli.export.onnx_network import onnx_model
-from rnncli.proof import Given
+from rnncli.given import Given
 from rnncli.trained import TrainedModel
 
 Array = NDArray[Any]

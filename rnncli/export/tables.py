@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rnncli.checkpoint import MODEL, Stored
 from rnncli.errors import OutcomeError
 from rnncli.export.description import describe
+from rnncli.given import Given
 from rnncli.inspection import weight_values
-from rnncli.proof import Given
 from rnncli.trained import TrainedModel, network_tensors
 
 Array = NDArray[Any]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncli.errors import OutcomeError
+from rnncli.given import Given, call
 from rnncli.model.sizes import Sizes
-from rnncli.proof import Given, call
 from rnncli.trained import TrainedModel
 
 Array = NDArray[Any]

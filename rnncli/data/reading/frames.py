@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnncli.data.reading import forms, moments, parquet
+from rnncli.data.reading import forms, moments, parquet, recognition
 from rnncli.data.reading.dialect import Dialect
 from rnncli.data.reading.numbers import MISSING, as_numbers, not_numbers, plain_numbers
 from rnncli.data.reading.readings import Seen, numbers_of
@@ -157,7 +157,7 @@ class Tables:
         """
         try:
             first = str(next(self._times(column)).iloc[0])
-            found = [form] if form else forms.recognise(first, self.dialect.time_unit)
+            found = [form] if form else recognition.recognise(first, self.dialect.time_unit)
             return moments.read_column(lambda: self._times(column), len(self), found, self.dialect.time_zone, keys)
         except forms.TimeError as error:
             raise DataError(error.message, error.hint, self.place(error.row, column)) from None

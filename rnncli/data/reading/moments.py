@@ -21,11 +21,10 @@ from rnncli.data.reading.forms import (
     SINCE,
     Form,
     TimeError,
-    misfit,
     parse,
-    recognise,
     split_form,
 )
+from rnncli.data.reading.recognition import misfit, recognise
 
 _WHOLE = r"[-+]?[0-9]{1,18}"
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800, 253_402_300_799  # seconds from 1970 to the years 1 and 9999
