@@ -167,7 +167,8 @@ def _steps(findings: Findings, sizes: Sizes) -> Iterator[Entry]:
     steps, forecasting = findings.keys.rhythm, findings.choice.task == "forecasting"
     uneven = forecasting and steps is not None and steps.uneven > 0 and steps.frequency is not None
     if uneven and steps is not None:
-        what = f"{steps.uneven:,} steps are not by the frequency: "
+        verb = "step is" if steps.uneven == 1 else "steps are"
+        what = f"{steps.uneven:,} {verb} not by the frequency: "
         if steps.fits:
             yield Entry("irregular", "resample", what + "rows are brought to it, with empty ones where there are none")
             yield Entry("frequency", str(steps.frequency), "the commonest step")

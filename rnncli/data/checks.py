@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from rnncli.data import clock
 from rnncli.data.panel import Columns, Panel, show_ids
 from rnncli.data.reading.frames import Tables
 from rnncli.errors import DataError
+
+_CLOCK = re.compile(r"\d{1,2}(:\d\d){1,2}( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}\.\d\d\.\d\d")
 
 
 def check_values(panel: Panel, columns: Columns) -> None:
@@ -70,5 +74,13 @@ def check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         hint = "keep one row a time" if columns.series else "name the id column in data.series"
         if panel.times.dtype.kind == "M":
             hint = clock.repeated_hint(panel.times[row]) or hint
+        if (apart := _clock_apart(tables, columns.time, int(panel.source[row]))) is not None:
+            hint = f"{apart} goes on with it: join {columns.time} and {apart} into one column"
         place = tables.place(int(panel.source[row]), columns.time)
         raise DataError(f"{text} stands already in line {other}", hint, place)
+
+
+def _clock_apart(tables: Tables, time: str, row: int) -> str | None:
+    """The column that holds the time of day, where that stands apart from the date."""
+    names = (name for name in tables.header if name != time)
+    return next((name for name in names if _CLOCK.fullmatch(tables.cell(row, name).strip())), None)

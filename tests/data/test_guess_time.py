@@ -30,6 +30,7 @@ def column(values) -> pd.Series:
         ("%m/%d/%Y", True),
         ("%m/%d/%Y %I:%M %p", True),
         ("%d.%m.%Y %H:%M:%S", True),
+        ("%d/%m/%Y %H.%M.%S", True),
         ("%d-%b-%Y", True),
         ("%B %d, %Y", True),
         ("%Y%m%d%H%M", True),

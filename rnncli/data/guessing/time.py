@@ -16,7 +16,7 @@ from rnncli.data.reading.forms import QUARTERS, WEEKS, Form, parse
 from rnncli.data.reading.moments import read_column
 from rnncli.data.reading.zones import offsets
 
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H.%M", " %H.%M.%S")
 _DAY_FIRST = tuple(f"%d{s}%m{s}%{y}{c}" for s, y, c in itertools.product("/.-", "Yy", _CLOCKS))
 _MONTH_FIRST = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for form in _DAY_FIRST}
 # what clock.recognise does not try, since a wrong guess there would go unseen

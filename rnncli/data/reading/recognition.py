@@ -56,7 +56,7 @@ _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d"
     "%y-%m-%d", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%m/%Y", "%b-%y", "%b-%Y", "%Y/%m",
     "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")  # fmt: skip
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %H:%M:%S.%f", "T%H:%M:%S", "%H%M%S",
-    " %H.%M", " %H:%M:%S,%f", ", %H:%M", ", %I:%M:%S %p")  # fmt: skip
+    " %H.%M", " %H.%M.%S", " %H:%M:%S,%f", ", %H:%M", ", %I:%M:%S %p")  # fmt: skip
 
 
 def recognise(first: str, unit: str | None = None) -> list[str]:
