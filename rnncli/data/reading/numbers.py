@@ -139,3 +139,12 @@ _HINTS = [
      "a time belongs into data.time; leave the column out"),
     (r"total|sum|mean|average|subtotal|summe|gesamt", "remove the line"),
 ]  # fmt: skip
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads it as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

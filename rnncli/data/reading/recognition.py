@@ -19,6 +19,7 @@ from rnncli.data.reading.forms import (
     example,
     parse,
 )
+from rnncli.data.reading.numbers import is_number
 
 # tried in order on the first cell; formats in which day and month could be swapped are for data.time_format
 FORMATS = (
@@ -80,7 +81,7 @@ def recognise(first: str, unit: str | None = None) -> list[str]:
         raise TimeError(message, f"set data.time_unit: {likely}, or write dates such as 2020-01-31", 0)
     if _INTEGER.fullmatch(text):
         return [INTEGER, NUMBER]
-    if _is_number(text):
+    if is_number(text):
         return [NUMBER]
     fits = [form for form in FORMATS if _fits(text, form)]
     if not fits or re.search(LEAP_SECOND, text):
@@ -115,21 +116,13 @@ def _fits(text: str, form: str) -> bool:
     return bool(parse(pd.Series([text], dtype=str), Form(form)).notna().all())
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def misfit(text: str, form: Form) -> tuple[str, str]:
     """What is wrong with a cell, and what to do."""
     said, here = re.search(OFFSET, form.base), re.search(OFFSET, text.strip())
     if said and here and said[1] != here[1]:
         hint = "summer time? set data.time_zone: UTC, or the zone, such as Europe/Berlin"
         return f"{text!r} has another offset from UTC than the first row", hint
-    if form.unit is not None and _is_number(text):
+    if form.unit is not None and is_number(text):
         return f"{text} {form.base} is before the year 1 or after 9999", "is it data.time_unit?"
     hint = _hint(text.strip())
     kind = "is it data.time_unit?" if form.unit else "is it data.time_format?" if "name its form" in hint else hint

@@ -19,7 +19,7 @@ import pandas as pd
 
 from rnncli.data.reading.dialect import Dialect
 from rnncli.data.reading.marks import MAX_FIELD, without_blank
-from rnncli.data.reading.numbers import MISSING
+from rnncli.data.reading.numbers import MISSING, is_number
 from rnncli.data.reading.rows import MAX_ROW, Block, Lines, Rows
 from rnncli.data.reading.sources import Source, pieces, source
 from rnncli.data.reading.text import plain_text
@@ -195,7 +195,7 @@ def _check_header(names: tuple[str, ...], start: bytes, delimiter: str, place: P
         raise DataError("is Excel's sep= line", f"remove the line, and set data.delimiter: {sign!r}", place)
     if len(names) == 1:
         _refuse_other_delimiter(names[0], start, delimiter, place)
-    if all(_is_number(name) or _TIME.fullmatch(name) for name in names):
+    if all(is_number(name) or _TIME.fullmatch(name) for name in names):
         raise DataError("no header: the first row holds only numbers", "name the columns in row 1", place)
     check_names(names, place)
 
@@ -224,11 +224,3 @@ def _end_of_line(text: bytes, lines: int) -> int:
     for _ in range(lines):
         end = text.index(b"\n", end) + 1
     return end
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
