@@ -114,6 +114,16 @@ class DataError(RnncliError):
     kind = "data"
 
 
+def no_column(name: str, header: Sequence[str], place: Place) -> DataError:
+    """What is said of a table without a column: the nearest that is there, or all."""
+    import difflib
+
+    folded = {column.casefold(): column for column in header}
+    close = difflib.get_close_matches(name.casefold(), folded, 1)
+    hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(header)}"
+    return DataError(f"no column {name}", hint, place)
+
+
 class CheckpointError(RnncliError):
     """A model file or run folder that cannot be used."""
 

@@ -69,6 +69,7 @@ def _answers(model: StreamModel, raw: bytes, name: str, asked: Asked) -> Small |
 def _warn_of_unread(model: StreamModel, found: Small, name: str) -> None:
     columns = model.columns
     read = {*columns.targets, *columns.read, *columns.static, *columns.series, columns.time, columns.weight}
+    read |= {model.config.data.clock}
     unread = [column for column in found.header if column not in read]
     if unread:
         console.warn(f"{name}: the model does not read {clipped(', '.join(unread))}")

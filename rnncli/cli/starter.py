@@ -52,6 +52,8 @@ def start(path: str, asked: Asked) -> None:
     sniffed = sniff(pieces(first), first.path)
     tables = open_tables(path, sniffed.dialect, console.warn, first)
     findings = guess(tables, _wishes(asked, tables))
+    if findings.keys.apart is not None:
+        tables, findings = _together(tables, findings, asked)
     if asked.horizon is not None and findings.choice.task != "forecasting":
         what = f"--horizon is for forecasts, and {findings.choice.targets[0]} looks like {findings.choice.task}"
         raise UsageError(what, "name the --target, or --task forecasting")
@@ -63,6 +65,14 @@ def start(path: str, asked: Asked) -> None:
     for doubt in sniffed.doubts:
         console.warn(doubt)
     _say(findings, plan)
+
+
+def _together(tables: Tables, findings: Findings, asked: Asked) -> tuple[Tables, Findings]:
+    """Dates and their clocks as one time, if that is what they are; else as they were."""
+    assert findings.keys.apart is not None
+    joining = tables.joining(*findings.keys.apart)
+    found = guess(joining, _wishes(asked, joining))
+    return (tables, findings) if found.keys.time is None else (joining, found)
 
 
 def _wishes(asked: Asked, tables: Tables) -> Wishes:

@@ -73,7 +73,7 @@ def _data(path: str, tables: Tables, findings: Findings, sizes: Sizes) -> Iterat
     choice = findings.choice
     if choice.wide:
         yield Entry("layout", "wide", "every target column is a series of its own, and all share the weights")
-    yield from _time(findings)
+    yield from _time(findings, tables.dialect)
     if findings.keys.series:
         ids = list(findings.keys.series)
         count = f"{len(findings.lengths):,} series of {_range(findings.lengths)} rows"
@@ -95,12 +95,14 @@ def _dialect(dialect: Dialect) -> Iterator[Entry]:
         yield Entry("thousands", dialect.thousands, "between groups of three digits")
 
 
-def _time(findings: Findings) -> Iterator[Entry]:
+def _time(findings: Findings, dialect: Dialect) -> Iterator[Entry]:
     moment, steps = findings.keys.moment, findings.keys.rhythm
     if findings.keys.time is None or moment is None or steps is None:
         yield Entry("", why="no time column: rows are taken in file order, steps are counted from 0")
         return
     yield Entry("time", findings.keys.time, describe_time(findings))
+    if dialect.joined is not None:
+        yield Entry("clock", dialect.joined[1], "the time of day, which is read after the date")
     if moment.zone:
         yield Entry("time_zone", moment.zone, moment.remark)
     if moment.unit:

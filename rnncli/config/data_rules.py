@@ -42,11 +42,15 @@ def _steps(config: Config) -> Iterator[Conflict]:
 
 
 def _time(data: Data) -> Iterator[Conflict]:
-    for key in ("time_format", "time_unit", "time_zone", "calendar", "frequency", "irregular"):
+    for key in ("clock", "time_format", "time_unit", "time_zone", "calendar", "frequency", "irregular"):
         if getattr(data, key) and not data.time:
             yield Conflict(f"data.{key}", "has no effect without data.time")
     if data.time_unit and data.time_format:
         yield Conflict("data.time_unit", "has no effect beside data.time_format: that is for texts, this for numbers")
+    if data.clock and data.clock == data.time:
+        yield Conflict("data.clock", "is data.time itself", "leave it out")
+    if data.clock and data.time_unit:
+        yield Conflict("data.time_unit", "has no effect beside data.clock: a date with its clock is a text")
     if data.time_zone and not is_zone(data.time_zone):
         yield Conflict("data.time_zone", f"{data.time_zone!r} is no time zone", near_zone(data.time_zone))
 

@@ -25,6 +25,11 @@ class Data(Section):
     time: Name | None = Field(
         None, description="Time column; without it rows are taken in file order and steps are counted from 0."
     )
+    clock: Name | None = Field(
+        None,
+        description="Column with the time of day, where it stands apart from the date in time: both are read as one "
+        "time, the clock after the date and a space.",
+    )
     time_format: Name | None = Field(
         None, description="strptime format of the time column, such as %d/%m/%Y or %YQ%q; recognised if left out."
     )

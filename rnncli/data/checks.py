@@ -75,7 +75,7 @@ def check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         if panel.times.dtype.kind == "M":
             hint = clock.repeated_hint(panel.times[row]) or hint
         if (apart := _clock_apart(tables, columns.time, int(panel.source[row]))) is not None:
-            hint = f"{apart} goes on with it: join {columns.time} and {apart} into one column"
+            hint = f"set data.clock: {apart}"
         place = tables.place(int(panel.source[row]), columns.time)
         raise DataError(f"{text} stands already in line {other}", hint, place)
 

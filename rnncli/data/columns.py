@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 
 from rnncli.config import schema
 from rnncli.data.panel import Columns
 from rnncli.data.reading.frames import Tables
-from rnncli.errors import DataError, Place
+from rnncli.errors import DataError, Place, no_column
 
 
 def settle_columns(data: schema.Data, task: schema.TaskName, tables: Tables) -> Columns:
@@ -101,7 +100,4 @@ def require(tables: Tables, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in tables.header:
-            folded = {column.casefold(): column for column in tables.header}
-            close = difflib.get_close_matches(name.casefold(), folded, 1)
-            hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(tables.header)}"
-            raise DataError(f"no column {name}", hint, _header(tables))
+            raise no_column(name, tables.header, _header(tables))

@@ -33,6 +33,11 @@ class Rows:
             self.cells[name].append(cell)
         self.lines.append(line)
 
+    def join(self, time: str, clock: str) -> None:
+        """Dates and their clocks in one column."""
+        dates, clocks = self.cells[time], self.cells.pop(clock)
+        self.cells[time] = [f"{date.strip()} {own.strip()}".strip() for date, own in zip(dates, clocks, strict=True)]
+
     def check_order(self, time: str | None) -> None:
         """See that the rows come in the order of their times, as far as times of any form can be compared.
 
@@ -59,7 +64,7 @@ def read_rows(model: Exported, file: str) -> dict[Id, Rows]:
     with open(file, newline="", encoding=written["encoding"]) as stream:
         reader = csv.reader(stream, delimiter=between_cells)
         header = [name.removeprefix("\ufeff") for name in next(reader, [])]
-        for name in names:
+        for name in [*names, *(written["joined"] or ())]:
             if name not in header:
                 raise Unanswered(f"no column {name}")
         for row in reader:
@@ -70,6 +75,8 @@ def read_rows(model: Exported, file: str) -> dict[Id, Rows]:
                 found.setdefault(key, Rows(header)).add(row, reader.line_num)
     if not found:
         raise Unanswered("no rows")
+    for rows in found.values() if written["joined"] else ():
+        rows.join(*written["joined"])
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rnncli.data.panel import Floats, SeriesId
-from rnncli.data.reading.dialect import Dialect, dialect_of
-from rnncli.errors import DataError, Place, Problem
+from rnncli.data.reading.dialect import Dialect, dialect_of, join
+from rnncli.errors import DataError, Place, Problem, no_column
 from rnncli.stream.cells import number, numbers
 from rnncli.stream.clock import Clock, Moment
 from rnncli.stream.lines import Block
@@ -56,10 +55,7 @@ class Intake:
         """
         for name in self._needed():
             if name not in header:
-                folded = {column.casefold(): column for column in header}
-                close = difflib.get_close_matches(name.casefold(), folded, 1)
-                hint = f"did you mean {folded[close[0]]}?" if close else f"it has {', '.join(header)}"
-                raise DataError(f"no column {name}", hint, Place(self.name, line))
+                raise no_column(name, header, Place(self.name, line))
             if list(header).count(name) > 1:
                 raise DataError(f"two columns are called {name}", "rename one", Place(self.name, line))
         self.header = tuple(header)
@@ -71,7 +67,7 @@ class Intake:
     def _needed(self) -> list[str]:
         columns = self.model.columns
         single = [name for name in (columns.time,) if name is not None]
-        return [*columns.series, *single, *self._numeric, *columns.static, *self._codes]
+        return [*columns.series, *(self.dialect.joined or single), *self._numeric, *columns.static, *self._codes]
 
     def report(self, line: int, message: str, column: str | None) -> None:
         """Keep what is wrong with a row."""
@@ -139,12 +135,13 @@ class Intake:
         if name is None:
             return [None] * count
         read = self.clock.read
+        texts = cells[name] if self.dialect.joined is None else join(*(cells[part] for part in self.dialect.joined))
         try:
-            return list(map(read, cells[name]))
+            return list(map(read, texts))
         except ValueError:
             pass
         times: list[Moment] = []
-        for row, cell in enumerate(cells[name]):
+        for row, cell in enumerate(texts):
             try:
                 times.append(read(cell))
             except ValueError:

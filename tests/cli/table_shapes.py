@@ -146,7 +146,7 @@ PLAIN: dict[str, Shape] = {  # what every part of a config is there for already
     "a label a series": Shape(as_bytes(sequences(24, labelled)), {"task.kind": "classification"}),
     "date and time in two columns": Shape(
         as_bytes({"Date": HOURS.strftime(ISO), "Time": HOURS.strftime("%H:%M"), "power": wave(150)}),
-        {"data.time": None, "data.target": "power"},
+        {"data.time": "Date", "data.clock": "Time", "data.target": "power"},
     ),
     "an index before all": Shape(("," + "\n".join(f"{n},{line}" if n else line for n, line in enumerate(
         as_bytes(dated(ISO)).decode().splitlines()))).encode(), {"data.time": "date"}),

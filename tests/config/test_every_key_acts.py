@@ -72,6 +72,7 @@ CHANGES: dict[str, Change] = {
     "data.path": Change(["waves.csv", "more.csv"]),
     "data.layout": Change("wide", beside={"data.path": "wide.csv", "data.series": None, "data.target": ["y", "z"]}),
     "data.time": Change("later"),
+    "data.clock": Change("late", beside={"data.path": "apart.csv", "data.clock": "at"}),
     "data.time_format": Change(
         "%m/%d/%Y",
         beside={"data.path": "days.csv", "data.time_format": "%d/%m/%Y", "window.context": 3, "task.horizon": 1},
@@ -303,6 +304,9 @@ def _write_files() -> None:
     _write("ticks.csv", "id,day,y", [f"a,{row},{wave(row, 1)}" for row in range(70)])
     hours = np.datetime64("2020-03-29T01:00") - np.arange(70)[::-1] * np.timedelta64(1, "h")
     _write("hours.csv", "id,day,y", [f"a,{hour},{wave(row, 1)}" for row, hour in enumerate(hours)])
+
+    halves = [f"a,{day},{6 + 12 * half:02}:00,{18 - 12 * half:02}:00" for day in days for half in (0, 1)]
+    _write("apart.csv", "id,day,at,late,y", [f"{half},{wave(row, 1)}" for row, half in enumerate(halves)])
 
     def signs(blanks: bool) -> list[str]:
         return [

@@ -241,6 +241,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "data.path": WORDS | st.lists(WORDS, min_size=1, max_size=3),
     "data.layout": st.sampled_from(["long", "wide"]),
     "data.time": _optional(WORDS),
+    "data.clock": _optional(WORDS),
     "data.time_format": _optional(st.sampled_from(["%d/%m/%Y", "%H:%M"])),
     "data.encoding": st.sampled_from(["utf-8", "latin-1", "UTF-16", "cp1252"]),
     "data.delimiter": _optional(st.sampled_from([";", "\t", "tab", "|", " ", "\\t"])),

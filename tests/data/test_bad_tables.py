@@ -174,7 +174,7 @@ TIMES = {
     "a time twice": Bad(as_csv([*ROWS, ROWS[4]]), "2020-01-05 line 6 data.series", 32, "ds"),
     "a date and its clock apart": Bad(
         as_csv([["2020-01-01", clock, "1"] for clock in ("00.00.00", "01.00.00")], "ds,clock,y"),
-        "line 2 clock goes on with it: join ds and clock into one column", 3, "ds"),
+        "line 2 data.clock: clock", 3, "ds"),
     "a time twice in a series": Bad(with_ids(["a", "b"]) + "a,2020-01-05,1,2\n", "2020-01-05 line 6", 62, "ds", IDS),
     "a time twice in the wide layout": Bad(_wide(repeat=True), "2020-01-02 line 2", 3, "ds", WIDE),
     "a gap": Bad(as_csv(ROWS[:9] + ROWS[10:]), "2020-01-09 2020-01-11", 11, "ds"),

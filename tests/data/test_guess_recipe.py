@@ -20,7 +20,7 @@ from rnncli.data.guessing.task import Choice
 def plan(task: TaskName, lengths: Sequence[int], horizon: int | None = None, **found: Any) -> Plan:
     """The recipe for series of these lengths."""
     rows = np.array(lengths, dtype=np.int64)
-    keys = Keys(None, None, None, ("id",) if len(rows) > 1 else (), rows, ())
+    keys = Keys(None, None, None, ("id",) if len(rows) > 1 else (), rows, None, ())
     plain = {"season": 1, "in_values": False, "season_shows": False, "one_answer": False}
     findings = Findings(keys, Choice(task, ("y",), False, ""), False, Inputs(), (), rows, notes=(), **(plain | found))
     return choose_recipe(findings, fit_sizes(findings, horizon))

@@ -165,6 +165,11 @@ def constant_within(frame: pd.DataFrame, name: str, series: Sequence[str]) -> bo
     return bool(series) and bool((filled.groupby(list(series), sort=False)[name].nunique() <= 1).all())
 
 
+def holds_clocks(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds times of day, or hours of the day under that name."""
+    return name.casefold() == "hour" or is_time_of_day(frame[name])
+
+
 def split_moments(frame: pd.DataFrame, columns: Iterable[Column], time: str) -> tuple[str, ...]:
     """Further columns that hold parts of the time: a time of day, or parts of the calendar by name."""
     others = [column for column in columns if column.name != time and column.kind != "empty"]

@@ -10,7 +10,15 @@ import pandas as pd
 
 from rnncli.config.schema import TaskName
 from rnncli.data import clock
-from rnncli.data.guessing.columns import TIME_NAMES, Column, could_be_id, find_series, find_time, split_moments
+from rnncli.data.guessing.columns import (
+    TIME_NAMES,
+    Column,
+    could_be_id,
+    find_series,
+    find_time,
+    holds_clocks,
+    split_moments,
+)
 from rnncli.data.guessing.excerpt import plain_cells
 from rnncli.data.guessing.rhythm import Rhythm, rhythm
 from rnncli.data.guessing.time import TimeGuess, nearly_time, read_time
@@ -47,6 +55,7 @@ class Keys:
     Attributes:
         time, moment, rhythm: the time column, what its cells say, and its steps; None without one.
         lengths: (series,) rows.
+        apart: columns of a date and of its clock, which tell rows apart if they are read as one time.
         notes: what is to be said about them.
     """
 
@@ -55,6 +64,7 @@ class Keys:
     rhythm: Rhythm | None
     series: tuple[str, ...]
     lengths: Rows
+    apart: tuple[str, str] | None
     notes: tuple[Note, ...]
 
     @property
@@ -82,7 +92,7 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
         times = [(name, found) for name, _ in times if (found := read_time(frame[name])) is not None]
     if not times:
         _refuse_odd_times(tables, columns)
-    chosen, series, notes = _choose(frame, free, times, wishes)
+    chosen, series, apart, notes = _choose(frame, free, times, wishes)
     numbers = np.zeros(len(frame), dtype=np.int64)
     if series:
         numbers = np.asarray(frame.groupby(list(series), sort=False).ngroup(), dtype=np.int64)
@@ -92,6 +102,7 @@ def find_keys(tables: Tables, frame: pd.DataFrame, columns: Sequence[Column], wi
         rhythm=rhythm(chosen[1].times, numbers) if chosen else None,
         series=series,
         lengths=np.bincount(numbers).astype(np.int64),
+        apart=apart,
         notes=tuple(notes),
     )
 
@@ -139,24 +150,28 @@ def _refuse_odd_times(tables: Tables, columns: Sequence[Column]) -> None:
 
 def _choose(
     frame: pd.DataFrame, columns: Sequence[Column], times: Sequence[_Time], wishes: Wishes
-) -> tuple[_Time | None, tuple[str, ...], list[Note]]:
-    """The first time column at which, with id columns or without, no time stands twice."""
+) -> tuple[_Time | None, tuple[str, ...], tuple[str, str] | None, list[Note]]:
+    """The first time column at which, with id columns or without, no time stands twice; or a date and its clock."""
     notes: list[Note] = []
+    apart: tuple[str, str] | None = None
     for time in times:
         series = wishes.series or find_series(frame, columns, time)
-        if series is not None:
-            return time, series, _on_time(time)
         parts = split_moments(frame, columns, time[0])
-        if wishes.time is None and parts:
+        has_clock = len(parts) == 1 and holds_clocks(frame, parts[0])
+        if series is not None and not (has_clock and frame.duplicated([*series, time[0]]).any()):
+            return time, series, None, _on_time(time)
+        if has_clock:
+            apart = apart or (time[0], parts[0])
+        if parts and (wishes.time is None or has_clock):
             text = f"{time[0]} and {', '.join(parts)} are parts of one time: join them to use it"
             notes = [Note(f"{text}; until then rows are taken in file order", True)]
         elif time[1].calendar or wishes.time is not None:  # training says where a time stands twice
-            return time, (), _on_time(time)
+            return time, (), None, _on_time(time)
     if not times:
         taken = next((column.name for column in columns if column.name in ADDED_COLUMNS), None)
         why = f"{taken} is what a column of predict is called; rename it to use it as time" if taken else ""
         notes = [Note(why or "no time column found: rows are taken in file order")]
-    return None, wishes.series or find_series(frame, columns, None) or (), notes
+    return None, wishes.series or find_series(frame, columns, None) or (), apart, notes
 
 
 def _on_time(time: _Time) -> list[Note]:

@@ -19,14 +19,15 @@ from rnncli.data.reading.zones import offsets
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H.%M", " %H.%M.%S")
 _DAY_FIRST = tuple(f"%d{s}%m{s}%{y}{c}" for s, y, c in itertools.product("/.-", "Yy", _CLOCKS))
 _MONTH_FIRST = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for form in _DAY_FIRST}
+_YEAR_FIRST = tuple(f"%Y{s}%m{s}%d{c}" for s, c in itertools.product("/.-", _CLOCKS))
 # what clock.recognise does not try, since a wrong guess there would go unseen
 UNUSUAL = (
-    *_DAY_FIRST, *_MONTH_FIRST.values(), "%Y.%m.%d", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y-%m-%d %H", "%Y/%m",
+    *_DAY_FIRST, *_MONTH_FIRST.values(), *_YEAR_FIRST, "%Y-%m-%d %H", "%Y/%m",
     "%YM%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b-%y", "%b-%Y", "%b %y", "%B-%Y", "%d-%b-%Y", "%d-%b-%y",
     "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%a %b %d %H:%M:%S %Y", "%Y%m%d%H", "%Y%m%d%H%M",
     "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", *WEEKS, *QUARTERS,
 )  # fmt: skip
-TIME_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%H:%M:%S.%f")
+TIME_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S.%f", "%H.%M.%S")
 
 _MONTH_NUMBER = re.compile(r"(1[5-9]|20)[0-9]{2}(0[1-9]|1[0-2])")
 _MOMENT = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([01][0-9]|2[0-3])([0-5][0-9]){0,2}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rnncli.config import schema
@@ -9,7 +10,11 @@ from rnncli.config import schema
 
 @dataclass(frozen=True)
 class Dialect:
-    """The keys of ``data`` that say how cells are written; each is described in the schema."""
+    """The keys of ``data`` that say how cells are written; each is described in the schema.
+
+    Attributes:
+        joined: the columns of the date and of its clock, where they stand apart.
+    """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
@@ -17,6 +22,7 @@ class Dialect:
     thousands: str | None = None
     time_unit: str | None = None
     time_zone: str | None = None
+    joined: tuple[str, str] | None = None
 
     def between(self, file: str) -> str:
         """The character between the cells of a file: a tab if its name ends in .tsv, unless the config says another."""
@@ -27,4 +33,10 @@ class Dialect:
 
 def dialect_of(data: schema.Data) -> Dialect:
     """The dialect that a config names."""
-    return Dialect(data.encoding, data.delimiter, data.decimal, data.thousands, data.time_unit, data.time_zone)
+    joined = (data.time, data.clock) if data.time and data.clock else None
+    return Dialect(data.encoding, data.delimiter, data.decimal, data.thousands, data.time_unit, data.time_zone, joined)
+
+
+def join(dates: Iterable[str], clocks: Iterable[str]) -> list[str]:
+    """Cells of a date and of its clock as one each."""
+    return [f"{date.strip()} {clock.strip()}".strip() for date, clock in zip(dates, clocks, strict=True)]

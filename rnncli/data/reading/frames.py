@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rnncli.data.reading import forms, moments, parquet, recognition
 from rnncli.data.reading.dialect import Dialect
+from rnncli.data.reading.joined import joined
 from rnncli.data.reading.numbers import MISSING, as_numbers, not_numbers, plain_numbers
 from rnncli.data.reading.readings import Seen, numbers_of
 from rnncli.data.reading.sources import Source, expand
@@ -50,6 +51,15 @@ class Tables:
     def header(self) -> tuple[str, ...]:
         """Column names."""
         return self.parts[0].header
+
+    def joining(self, time: str, clock: str) -> Tables:
+        """The same with dates and their clocks in one column.
+
+        Raises:
+            DataError: if one of the columns is not there.
+        """
+        parts = tuple(joined(part, time, clock) for part in self.parts)
+        return replace(self, parts=parts, dialect=replace(self.dialect, joined=(time, clock)))
 
     def digest(self) -> str:
         """SHA-256 of headers and rows."""
@@ -218,4 +228,5 @@ def open_tables(
         if set(part.header) != set(parts[0].header):
             odd = ", ".join(sorted(set(part.header) ^ set(parts[0].header)))
             raise DataError(f"other columns than {parts[0].file}: {odd}", "rename them", place=Place(part.file, 1))
-    return Tables(parts, dialect, digest.hexdigest(), tuple(warnings), tell)
+    tables = Tables(parts, dialect, digest.hexdigest(), tuple(warnings), tell)
+    return tables if dialect.joined is None else tables.joining(*dialect.joined)
