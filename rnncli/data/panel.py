@@ -198,3 +198,8 @@ def show_ids(ids: list[SeriesId], most: int = 5) -> str:
     """The first few ids for people, and how many more there are."""
     shown = ", ".join(show_id(series) for series in ids[:most])
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most:,} more"
+
+
+def compact(rows: Numbers) -> Numbers:
+    """Row numbers in four bytes each where that is enough."""
+    return rows.astype(np.int32) if rows.max(initial=0) <= np.iinfo(np.int32).max else rows

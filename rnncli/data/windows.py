@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncli.data.panel import Numbers, Panel, Rows
+from rnncli.data.panel import Numbers, Panel, Rows, compact
 from rnncli.data.resident import Resident, stretches, take_off
 
 CHUNK = 1 << 17  # windows that are looked at together
@@ -167,7 +167,7 @@ class Windows:
             past *= mask
         first, last = data.ahead
         ahead = pick(data.inputs[:, first:last]) if last > first else past.new_empty(len(past), self.shape.horizon, 0)
-        observed = pick(data.observed)
+        target, target_mask = self._truth(pick, counts)
         return Batch(
             past=past,
             lengths=valid,
@@ -175,11 +175,19 @@ class Windows:
             ahead=ahead,
             level=level,
             spread=spread,
-            target=pick(data.targets),
-            target_mask=observed if counts is None else observed & counts[:, :, None],
+            target=target,
+            target_mask=target_mask,
             weight=None if data.weights is None else pick(data.weights[:, None]),
             index=index,
         )
+
+    def truth(self, index: Numbers) -> tuple[Tensor, Tensor]:
+        """(windows, steps, targets) what a batch holds of the windows at `index` as target and target_mask."""
+        return self._truth(*self._targets(index, self.origins[index]))
+
+    def _truth(self, pick: Callable[[Tensor], Tensor], counts: Tensor | None) -> tuple[Tensor, Tensor]:
+        observed = pick(self.data.observed)
+        return pick(self.data.targets), observed if counts is None else observed & counts[:, :, None]
 
     def _static(self, origins: Numbers) -> Tensor:
         static = self.data.static
@@ -239,8 +247,3 @@ class Windows:
 def cut(panel: Panel, data: Resident, origins: Numbers, shape: Shape, firsts: Rows | None = None) -> Windows:
     """Windows of at most `shape.context` rows that end at `origins`; targets count from `firsts` on, else all do."""
     return Windows(data, shape, compact(origins), panel.offsets[:-1], firsts)
-
-
-def compact(rows: Numbers) -> Numbers:
-    """Row numbers in four bytes each where that is enough."""
-    return rows.astype(np.int32) if rows.max(initial=0) <= np.iinfo(np.int32).max else rows

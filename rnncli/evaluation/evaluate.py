@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from rnncli.data.origins import closing_origins, training_origins
+from rnncli.data.panel import compact
 from rnncli.data.reading.frames import Tables
 from rnncli.data.scale import adapt, check_transform
 from rnncli.data.split import Part, Split, everything
-from rnncli.data.windows import CHUNK, Windows, compact
+from rnncli.data.windows import CHUNK, Windows
 from rnncli.errors import DataError, Place
 from rnncli.evaluation.answered import Answered, answered
 from rnncli.evaluation.baselines import BASELINES, Answer, History, newest_known

@@ -32,13 +32,12 @@ def residuals(network: AnyNetwork, task: Forecasting, windows: Windows) -> Float
     """
     from rnncli.tasks.answers import answer_batches
 
-    gaps = []
     windows = _sample(windows)
+    errors = np.empty((len(windows), windows.shape.horizon, windows.data.targets.shape[1]))  # one block for all
     for index, answer in answer_batches(network, task, windows):
-        batch = windows.batch(index)
-        known = batch.target_mask.cpu().numpy()
-        gaps.append(np.where(known, np.abs(batch.target.cpu().numpy() - task.point(answer)), np.nan))
-    errors: Floats = np.sort(np.concatenate(gaps), axis=0)  # NaN last
+        target, known = (part.cpu().numpy() for part in windows.truth(index))
+        errors[index] = np.where(known, np.abs(target - task.point(answer)), np.nan)
+    errors.sort(axis=0)  # NaN last
     if len(errors) <= MOST:
         return errors
     counts = (~np.isnan(errors)).sum(axis=0)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -19,7 +20,7 @@ enum { MOST_THREADS = 256, LOOKS = 1000, LOOKS_FOR_A_JOB = 3000 };
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* by one caller at a time */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;  /* of workers and wanted, and of going to sleep */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, arrived = PTHREAD_COND_INITIALIZER;
-static int64_t workers, wanted;
+static int64_t workers, wanted, processors;
 static atomic_int_fast64_t begun;                  /* jobs */
 static atomic_int_fast64_t done, present, waiting; /* tasks; less than zero: workers at work; threads that sleep */
 static struct {
@@ -121,9 +122,10 @@ static void *worker(void *number)
         atomic_fetch_sub(&present, 1);
         pthread_mutex_unlock(&guard);
         const int64_t next = job.number + 1;
+        const int looks = job.seats <= processors ? LOOKS_FOR_A_JOB : 0; /* else it is in the way of others */
         take_tasks((int64_t)(intptr_t)number % job.seats);
         advance(&present);
-        seen(&begun, next, LOOKS_FOR_A_JOB);
+        seen(&begun, next, looks);
     }
     return number;
 }
@@ -151,14 +153,18 @@ static void in_child(void)
     after_fork();
 }
 
-static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+static void begin(void)
+{
+    processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_atfork(before_fork, after_fork, in_child);
+}
 
 /* Threads that never see a signal: those belong to the interpreter's own. */
 static void start_workers(int64_t count)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     sigset_t all, before;
-    pthread_once(&once, watch_forks);
+    pthread_once(&once, begin);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (pthread_t thread; workers < count; workers++) {
