@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnncli import console
-from rnncli.console import Sheet, _folded
+from rnncli.console import Sheet
+from rnncli.sheets import _folded
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=24)
 
