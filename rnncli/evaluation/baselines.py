@@ -101,17 +101,22 @@ def mean(past: History) -> Answer:
     """The mean of the series' training rows, or of all training rows where the series has none."""
     targets = past.panel.values[:, : past.filled.shape[1]]
     inside = [slice(first, last) for first, last in zip(past.train.first, past.train.last, strict=True)]
-    training = targets[inside[0]] if len(inside) == 1 else np.concatenate([targets[rows] for rows in inside])
-    whole = np.nanmean(training, axis=0)
-    known = [np.isfinite(targets[rows]).any(axis=0).all() for rows in inside]
-    own = np.stack(
-        [np.nanmean(targets[rows], axis=0) if good else whole for rows, good in zip(inside, known, strict=True)]
-    )
+    sums, counts = found = np.stack([_totals(targets[rows]) for rows in inside], axis=1)
+    total, count = found.sum(axis=1)
+    own = np.where((counts > 0).all(axis=1, keepdims=True), sums / np.maximum(counts, 1), total / count)
     steps = max(1, past.horizon)
     if past.columns.binary:  # add-one smoothing: a column that was never 1 may be so one day
-        odds = (np.nansum(training, axis=0) + 1) / ((~np.isnan(training)).sum(axis=0) + 2)
-        own = np.broadcast_to(odds, own.shape)
+        own = np.broadcast_to((total + 1) / (count + 2), own.shape)
     return lambda origins: np.repeat(own[past.panel.series_of(origins - 1)][:, None], steps, axis=1)
+
+
+def _totals(values: Floats) -> Floats:
+    """(2, columns) the sum of what is known, and how many that are; without a copy of all."""
+    found = np.zeros((2, values.shape[1]))
+    for start in range(0, len(values), CHUNK):
+        some = values[start : start + CHUNK]
+        found += [np.nansum(some, axis=0), (~np.isnan(some)).sum(axis=0)]
+    return found
 
 
 def ridge(past: History) -> Answer:
