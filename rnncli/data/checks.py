@@ -74,7 +74,8 @@ def check_duplicates(tables: Tables, panel: Panel, columns: Columns) -> None:
         hint = "keep one row a time" if columns.series else "name the id column in data.series"
         if panel.times.dtype.kind == "M":
             hint = clock.repeated_hint(panel.times[row]) or hint
-        if (apart := _clock_apart(tables, columns.time, int(panel.source[row]))) is not None:
+        days = panel.times.dtype.kind == "M" and not re.search("%[HI]", str(columns.time_format))
+        if days and (apart := _clock_apart(tables, columns.time, int(panel.source[row]))) is not None:
             hint = f"set data.clock: {apart}"
         place = tables.place(int(panel.source[row]), columns.time)
         raise DataError(f"{text} stands already in line {other}", hint, place)

@@ -111,6 +111,15 @@ def test_what_is_refused(change, words, invoke):
     assert words in result.err
 
 
+def test_another_clock_is_not_taken_for_that_of_a_whole_time(both, tmp_path, invoke):
+    times = pd.date_range("2024-02-28", periods=80, freq="h").strftime("%Y-%m-%d %H:%M").to_numpy(copy=True)
+    times[1] = times[0]
+    both.assign(day=times).to_csv(tmp_path / "apart.csv", index=False)
+    result = invoke("check", "apart.yaml", "data.clock=null")
+    assert "apart.csv:3 day: 2024-02-28 00:00 stands already in line 2" in result.err
+    assert "data.clock" not in result.err
+
+
 def test_a_cell_that_is_no_clock_is_shown_with_its_date(both, tmp_path, invoke):
     assert invoke("train", "apart.yaml", "--out", "run").code == 0
     both.loc[40, "at"] = "25:00"
