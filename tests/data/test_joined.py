@@ -88,6 +88,13 @@ def test_init_puts_them_together_in_each_series(both, tmp_path, invoke):
         assert (data["time"], data["clock"], data["series"]) == ("day", "at", "shop")
 
 
+def test_the_clock_comes_before_a_number_that_would_do_as_id(both, tmp_path, invoke):
+    several = pd.concat([both.assign(shop=shop, x=np.arange(80) % 24) for shop in "ab"])
+    several.to_csv(tmp_path / "d.csv", index=False)
+    data = yaml.safe_load(invoke("init", "d.csv", "--target", "y").out)["data"]
+    assert (data["time"], data["clock"], data["series"]) == ("day", "at", "shop")
+
+
 def test_init_leaves_a_clock_beside_days_alone(both, tmp_path, invoke):
     days = pd.date_range("2024-01-01", periods=80).strftime("%Y-%m-%d")
     both.assign(day=days).to_csv(tmp_path / "d.csv", index=False)

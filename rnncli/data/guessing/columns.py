@@ -146,9 +146,14 @@ def _named_id(column: Column) -> bool:
     return column.word in ID_NAMES or column.word.endswith(("_id", "_no", "_number", "_code", "_name"))
 
 
+def reads_as_id(column: Column) -> bool:
+    """Whether a column is an id by its name, or holds words."""
+    return _named_id(column) or column.kind == "word"
+
+
 def _like_an_id(texts: pd.Series[str], column: Column, times: pd.Series) -> bool:
     """Whether a column reads like an id: by its name, as words, or as numbers that stand in blocks or in every time."""
-    if _named_id(column) or column.kind == "word":
+    if reads_as_id(column):
         return True
     return _stands_in_blocks(texts, least=2) or len(texts) >= 0.8 * column.distinct * times.nunique()
 

@@ -17,6 +17,7 @@ from rnncli.data.guessing.columns import (
     find_series,
     find_time,
     holds_clocks,
+    reads_as_id,
     split_moments,
 )
 from rnncli.data.guessing.excerpt import plain_cells
@@ -154,10 +155,13 @@ def _choose(
     """The first time column at which, with id columns or without, no time stands twice; or a date and its clock."""
     notes: list[Note] = []
     apart: tuple[str, str] | None = None
+    ids = {column.name for column in columns if reads_as_id(column)}
     for time in times:
         series = wishes.series or find_series(frame, columns, time)
         parts = split_moments(frame, columns, time[0])
         has_clock = len(parts) == 1 and holds_clocks(frame, parts[0])
+        if has_clock and not (wishes.series or ids.issuperset(series or ())):
+            series = None  # it is the clock that tells rows of a day apart, and not some number
         if series is not None and not (has_clock and frame.duplicated([*series, time[0]]).any()):
             return time, series, None, _on_time(time)
         if has_clock:
